@@ -1,0 +1,92 @@
+// What one JavaScript environment (the main thread or one worker) holds of the native side, and
+// small helpers to read options. Everything shared between threads is in shared.h.
+#pragma once
+#define NAPI_HAS_THREADS 1
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lane/lane.h"
+#include "lane/traits.h"
+#include "port/memory/memory.h"
+#include "store/table.h"
+
+namespace rxnf::addon {
+
+struct Environment {
+  std::vector<std::shared_ptr<Lane>> lanes;  // by number; null once closed
+  std::vector<std::shared_ptr<MemoryPool>> pools;
+  std::vector<std::shared_ptr<MemoryQueue>> queues;
+  std::vector<std::shared_ptr<Table>> tables;
+  bool dpdk_thread = false;
+};
+
+// Throws a JavaScript error with a `code`; the caller returns at once.
+inline void fail(Napi::Env env, const char *code, const std::string &message) {
+  Napi::Error e = Napi::Error::New(env, message);
+  e.Set("code", code);
+  e.ThrowAsJavaScriptException();
+}
+
+inline uint32_t u32(const Napi::Object &o, const char *key, uint32_t otherwise = 0) {
+  const Napi::Value v = o.Get(key);
+  return v.IsNumber() ? v.As<Napi::Number>().Uint32Value() : otherwise;
+}
+inline bool flag(const Napi::Object &o, const char *key) { return o.Get(key).ToBoolean(); }
+inline std::string text(const Napi::Object &o, const char *key) {
+  const Napi::Value v = o.Get(key);
+  return v.IsString() ? v.As<Napi::String>().Utf8Value() : std::string();
+}
+inline Where where(const Napi::Object &o, const char *key) {
+  const Napi::Value v = o.Get(key);
+  if (!v.IsObject()) return {};
+  const auto w = v.As<Napi::Object>();
+  return {u32(w, "all"), u32(w, "none")};
+}
+inline std::vector<Napi::Object> objects(const Napi::Object &o, const char *key) {
+  std::vector<Napi::Object> list;
+  const Napi::Value v = o.Get(key);
+  if (!v.IsArray()) return list;
+  const auto a = v.As<Napi::Array>();
+  for (uint32_t i = 0; i < a.Length(); i++) list.push_back(a.Get(i).As<Napi::Object>());
+  return list;
+}
+
+// The item of a list that argument `i` names, or null after throwing.
+template <typename T>
+std::shared_ptr<T> item(const Napi::CallbackInfo &info, size_t i,
+                        const std::vector<std::shared_ptr<T>> &list, const char *what) {
+  const Napi::Value v = info[i];
+  const uint32_t n = v.IsNumber() ? v.As<Napi::Number>().Uint32Value() : 0xffffffff;
+  if (n < list.size() && list[n]) return list[n];
+  fail(info.Env(), "ERR_NATIVE_HANDLE", std::string("no such ") + what);
+  return nullptr;
+}
+template <typename T>
+Napi::Value add(Napi::Env env, std::vector<std::shared_ptr<T>> &list, std::shared_ptr<T> value) {
+  list.push_back(std::move(value));
+  return Napi::Number::New(env, static_cast<double>(list.size() - 1));
+}
+
+// Memory that JavaScript sees for as long as `owner` lives.
+template <typename T>
+Napi::ArrayBuffer wrap(Napi::Env env, void *data, size_t size, std::shared_ptr<T> owner) {
+  auto *keep = new std::shared_ptr<T>(std::move(owner));
+  return Napi::ArrayBuffer::New(
+      env, data, size, [](Napi::Env, void *, std::shared_ptr<T> *k) { delete k; }, keep);
+}
+
+Environment &environment(Napi::Env env);
+Napi::Object count_object(Napi::Env env, const rxnf_port_counters &c);
+Napi::Object pool_object(Napi::Env env, const rxnf_pool &pool, Napi::ArrayBuffer arena);
+
+void export_lanes(Napi::Env env, Napi::Object exports);
+void export_kernels(Napi::Env env, Napi::Object exports);
+void export_tables(Napi::Env env, Napi::Object exports);
+void export_memory(Napi::Env env, Napi::Object exports);
+void export_dpdk(Napi::Env env, Napi::Object exports);
+void leave_dpdk(Environment &e);
+
+}  // namespace rxnf::addon

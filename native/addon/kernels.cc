@@ -1,0 +1,104 @@
+// Makes kernels from option objects; each belongs to one lane and is named by a number.
+#include "addon/environment.h"
+#include "kernels/lookup.h"
+#include "kernels/parse.h"
+#include "kernels/rewrite.h"
+#include "kernels/route.h"
+#include "kernels/translate.h"
+#include "kernels/write.h"
+
+namespace rxnf::addon {
+namespace {
+
+void bytes6(const Napi::Object &o, const char *key, uint8_t *out) {
+  const Napi::Value v = o.Get(key);
+  if (!v.IsTypedArray()) return;
+  const auto a = v.As<Napi::Uint8Array>();
+  if (a.ElementLength() >= 6) std::memcpy(out, a.Data(), 6);
+}
+
+std::unique_ptr<Kernel> parse_kernel(const Napi::Object &o, Lane &lane) {
+  ParseConfig c;
+  for (const auto &p : objects(o, "ports")) {
+    ParsePort port;
+    bytes6(p, "mac", port.mac);
+    port.accept_any = flag(p, "acceptAny");
+    port.marks = u32(p, "marks");
+    c.ports.push_back(port);
+  }
+  for (const auto &a : objects(o, "addresses"))
+    c.addresses.push_back({__builtin_bswap32(u32(a, "address")), u32(a, "marks")});
+  return std::make_unique<Parse>(lane.pool().base, c);
+}
+
+std::unique_ptr<Kernel> lookup_kernel(const Napi::Object &o, Lane &lane, Table &table) {
+  LookupConfig c;
+  c.reg = u32(o, "register");
+  c.key = static_cast<KeyOf>(u32(o, "key"));
+  c.where = where(o, "where");
+  c.refresh = where(o, "refresh");
+  c.attend_any = u32(o, "attendAny");
+  c.attend_all = flag(o, "attendAll");
+  c.attend_misses = flag(o, "attendMisses");
+  return std::make_unique<LookupKernel>(lane.pool().base, table, c);
+}
+
+std::unique_ptr<Kernel> translate_kernel(const Napi::Object &o) {
+  TranslateConfig c;
+  c.reg = u32(o, "register");
+  c.side = static_cast<uint8_t>(u32(o, "side"));
+  c.where = where(o, "where");
+  c.address_offset = u32(o, "addressOffset");
+  c.port_offset = u32(o, "portOffset");
+  return std::make_unique<TranslateKernel>(c);
+}
+
+std::unique_ptr<Kernel> route_kernel(const Napi::Object &o, Lane &lane, Table &table) {
+  RouteConfig c;
+  c.where = where(o, "where");
+  for (const auto &p : objects(o, "prefixes"))
+    c.prefixes.push_back({u32(p, "address"), static_cast<uint8_t>(u32(p, "length")),
+                          static_cast<uint8_t>(u32(p, "egress")),
+                          __builtin_bswap32(u32(p, "gateway")), u32(p, "marks")});
+  for (const auto &p : objects(o, "ports")) c.ports.push_back({u32(p, "mtu", 1500)});
+  for (const auto &p : c.prefixes)
+    if (p.egress >= c.ports.size() || p.length > 32) return nullptr;
+  return std::make_unique<RouteKernel>(lane.pool().base, table, c);
+}
+
+// createKernel(lane, kind, options): options.table where the kernel reads or writes one.
+Napi::Value create(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  Environment &e = environment(env);
+  auto lane = item(info, 0, e.lanes, "lane");
+  if (!lane) return env.Undefined();
+  const std::string kind = info[1].ToString();
+  const auto o = info[2].As<Napi::Object>();
+  const uint32_t number = u32(o, "table", 0xffffffff);
+  Table *table = number < e.tables.size() ? e.tables[number].get() : nullptr;
+  if (u32(o, "register") >= lane->layout().strides.size() && !lane->layout().strides.empty()) {
+    fail(env, "ERR_KERNEL_CONFIG", kind + ": no such register");
+    return env.Undefined();
+  }
+  std::unique_ptr<Kernel> kernel;
+  if (kind == "parse") kernel = parse_kernel(o, *lane);
+  if (kind == "lookup" && table) kernel = lookup_kernel(o, *lane, *table);
+  if (kind == "write" && table)
+    kernel = std::make_unique<WriteKernel>(*table, u32(o, "register"), lane->writer());
+  if (kind == "translate") kernel = translate_kernel(o);
+  if (kind == "route" && table) kernel = route_kernel(o, *lane, *table);
+  if (kind == "rewrite") kernel = std::make_unique<RewriteKernel>(lane->pool().base);
+  if (!kernel) {
+    fail(env, "ERR_KERNEL_CONFIG", kind + ": unknown kernel, or its options or table are wrong");
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, lane->add_kernel(std::move(kernel)));
+}
+
+}  // namespace
+
+void export_kernels(Napi::Env env, Napi::Object exports) {
+  exports.Set("createKernel", Napi::Function::New<create>(env));
+}
+
+}  // namespace rxnf::addon

@@ -1,0 +1,175 @@
+// Tables. Those opened under one name anywhere in the process are one table, shared by its lanes.
+#include <map>
+#include <mutex>
+
+#include "addon/environment.h"
+
+namespace rxnf::addon {
+namespace {
+
+std::mutex names_lock;
+std::map<std::string, std::weak_ptr<Table>> names;
+
+bool same(const TableConfig &a, const TableConfig &b) {
+  return a.capacity == b.capacity && a.record_size == b.record_size && a.schema == b.schema;
+}
+
+Napi::Value open(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  const std::string name = info[0].ToString();
+  const auto o = info[1].As<Napi::Object>();
+  TableConfig c{};
+  c.capacity = u32(o, "capacity");
+  c.record_size = u32(o, "recordSize");
+  c.schema = static_cast<uint16_t>(u32(o, "schema"));
+  const auto idle = o.Get("idleMilliseconds").As<Napi::Array>();
+  for (uint32_t i = 0; i < 4 && i < idle.Length(); i++)
+    c.idle_ms[i] = idle.Get(i).ToNumber().Uint32Value();
+  c.seed = static_cast<uint64_t>(o.Get("seed").ToNumber().DoubleValue());
+  if (c.capacity == 0 || c.capacity > (1u << 28) || c.record_size == 0 ||
+      c.record_size > Table::max_record || c.record_size % 4 != 0) {
+    fail(env, "ERR_TABLE_CONFIG",
+         "table " + name + ": capacity 1 to 2^28, record size 4 to 1024 bytes in steps of 4");
+    return env.Undefined();
+  }
+  std::lock_guard<std::mutex> guard(names_lock);
+  std::shared_ptr<Table> table = names[name].lock();
+  if (table && !same(table->config(), c)) {
+    fail(env, "ERR_TABLE_CONFIG",
+         "table " + name + " is open with another capacity, record size or schema");
+    return env.Undefined();
+  }
+  if (!table) {
+    table = std::make_shared<Table>(c);
+    if (!table->valid()) {
+      fail(env, "ERR_NO_MEMORY", "table " + name + ": not enough memory for its capacity");
+      return env.Undefined();
+    }
+    names[name] = table;
+  }
+  return add(env, environment(env).tables, table);
+}
+
+Napi::Value close(const Napi::CallbackInfo &info) {
+  auto &tables = environment(info.Env()).tables;
+  if (item(info, 0, tables, "table")) tables[info[0].ToNumber().Uint32Value()].reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value size(const Napi::CallbackInfo &info) {
+  auto table = item(info, 0, environment(info.Env()).tables, "table");
+  return table ? Napi::Number::New(info.Env(), table->size()) : info.Env().Undefined();
+}
+
+// Rows of [key 16, timer 1, pad 7, record...] into a buffer; returns how many. The stride is 24 plus
+// the record size.
+struct Rows {
+  uint8_t *out;
+  uint32_t limit, stride, record, count;
+  bool full() const { return count == limit; }
+  void operator()(const Key &key, const uint8_t *bytes, uint8_t timer) {
+    uint8_t *p = out + size_t{count++} * stride;
+    std::memcpy(p, &key, 16);
+    std::memset(p + 16, 0, 8);
+    p[16] = timer;
+    std::memcpy(p + 24, bytes, record);
+  }
+};
+
+Rows rows(const Napi::CallbackInfo &info, size_t at, const Table &table) {
+  auto out = info[at].As<Napi::Uint8Array>();
+  const uint32_t record = table.config().record_size, stride = 24 + record;
+  return Rows{out.Data(), static_cast<uint32_t>(out.ByteLength() / stride), stride, record, 0};
+}
+
+// sweep(table, nowMilliseconds, entries, out): `out` must hold as many rows as entries are visited.
+Napi::Value sweep(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  Rows r = rows(info, 3, *table);
+  uint32_t entries = info[2].ToNumber().Uint32Value();
+  if (entries > r.limit) entries = r.limit;
+  return Napi::Number::New(env, table->sweep(info[1].ToNumber().Uint32Value(), entries, r));
+}
+
+// dump(table, out): as many records as fit; returns how many.
+Napi::Value dump(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  Rows r = rows(info, 1, *table);
+  table->each([&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
+    if (!r.full()) r(key, bytes, timer);
+  });
+  return Napi::Number::New(env, r.count);
+}
+
+Key key_argument(const Napi::CallbackInfo &info, size_t at) {
+  Key key{};
+  const auto bytes = info[at].As<Napi::Uint8Array>();
+  if (bytes.ByteLength() >= sizeof key) std::memcpy(&key, bytes.Data(), sizeof key);
+  return key;
+}
+
+// read(table, key, out): the record's timer byte, or -1.
+Napi::Value read(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  const Key key = key_argument(info, 1);
+  auto out = info[2].As<Napi::Uint8Array>();
+  uint8_t timer = 0;
+  Entry *e = table->find(table->hash(key), key);
+  const bool found = e && out.ByteLength() >= table->config().record_size &&
+                     table->read(e, key, out.Data(), &timer) != 0;
+  return Napi::Number::New(env, found ? timer : -1);
+}
+
+// put(lane, table, key, record, timer, nowMilliseconds): creates or replaces; false when full.
+Napi::Value put(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto lane = item(info, 0, environment(env).lanes, "lane");
+  auto table = lane ? item(info, 1, environment(env).tables, "table") : nullptr;
+  if (!table) return env.Undefined();
+  const Key key = key_argument(info, 2);
+  const auto record = info[3].As<Napi::Uint8Array>();
+  if (record.ByteLength() < table->config().record_size) return Napi::Boolean::New(env, false);
+  const auto timer = static_cast<uint8_t>(info[4].ToNumber().Uint32Value());
+  const uint32_t now = info[5].ToNumber().Uint32Value();
+  const uint64_t h = table->hash(key);
+  for (int tries = 0; tries < 16; tries++) {  // another writer may win a round; not sixteen
+    Entry *e = nullptr;
+    Outcome o = table->insert(h, key, record.Data(), timer, lane->writer().version(), now, &e);
+    if (o == Outcome::lost) {
+      const uint64_t expected = e->version.load(std::memory_order_acquire) & ~uint64_t{1};
+      o = table->swap(h, key, expected, record.Data(), timer, lane->writer().version(), now, &e);
+    }
+    if (o == Outcome::won) return Napi::Boolean::New(env, true);
+    if (o == Outcome::full) break;
+  }
+  return Napi::Boolean::New(env, false);
+}
+
+Napi::Value remove(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  const Key key = key_argument(info, 1);
+  return Napi::Boolean::New(env, table->remove(table->hash(key), key, 0) == Outcome::won);
+}
+
+}  // namespace
+
+void export_tables(Napi::Env env, Napi::Object exports) {
+  exports.Set("openTable", Napi::Function::New<open>(env));
+  exports.Set("closeTable", Napi::Function::New<close>(env));
+  exports.Set("tableSize", Napi::Function::New<size>(env));
+  exports.Set("sweepTable", Napi::Function::New<sweep>(env));
+  exports.Set("dumpTable", Napi::Function::New<dump>(env));
+  exports.Set("readRecord", Napi::Function::New<read>(env));
+  exports.Set("putRecord", Napi::Function::New<put>(env));
+  exports.Set("removeRecord", Napi::Function::New<remove>(env));
+}
+
+}  // namespace rxnf::addon

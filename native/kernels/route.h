@@ -1,0 +1,80 @@
+// Finds the next hop of every packet (RFC 1812 5.2.4): longest prefix match on the destination (the
+// staged one, where a translation staged it), then the neighbour's link addresses.
+//
+// Stages edit::hop, egress and link, and gives the packet its route's marks. Rows that cannot go on
+// stand in the exception list with a code, still unedited, so that an ICMP error can quote them as
+// they came. Returns the number of exceptions.
+#pragma once
+#include <vector>
+
+#include "kernels/kernel.h"
+#include "lane/traits.h"
+#include "store/table.h"
+
+namespace rxnf {
+
+enum class RouteException : uint8_t {
+  ttl_exceeded = 1,
+  too_big = 2,
+  unresolved = 3,  // the next hop's link address is not known: link.destination[0..3] holds its IP
+  no_route = 4
+};
+
+struct RoutePrefix {
+  uint32_t address;  // host byte order
+  uint8_t length;
+  uint8_t egress;
+  uint32_t gateway;  // as on the wire; 0: the destination is on the link
+  uint32_t marks;
+};
+
+struct RoutePort {
+  uint32_t mtu;  // bytes of IP packet
+};
+
+// The value half of the neighbour table: starts with what goes in front of a frame.
+struct NeighbourRecord {
+  LinkAddresses link;
+};
+
+// Longest prefix match in at most three steps of 16, 8 and 8 bits. 0: none.
+class PrefixTrie {
+ public:
+  explicit PrefixTrie(const std::vector<RoutePrefix> &prefixes);
+  uint32_t operator()(uint32_t host_address) const {
+    uint16_t v = root_[host_address >> 16];
+    if (v & child) {
+      v = blocks_[(v & ~child) * 256u + (host_address >> 8 & 255)];
+      if (v & child) v = blocks_[(v & ~child) * 256u + (host_address & 255)];
+    }
+    return v;
+  }
+
+ private:
+  static constexpr uint16_t child = 0x8000;
+  uint32_t descend(uint16_t &cell);
+  std::vector<uint16_t> root_ = std::vector<uint16_t>(65536);
+  std::vector<uint16_t> blocks_;
+};
+
+struct RouteConfig {
+  Where where;
+  std::vector<RoutePrefix> prefixes;
+  std::vector<RoutePort> ports;  // by port number
+};
+
+Key neighbour_key(uint32_t port, uint32_t address);
+
+class RouteKernel : public Kernel {
+ public:
+  RouteKernel(uint8_t *arena, Table &neighbours, const RouteConfig &config);
+  int32_t run(Batch &batch) override;
+
+ private:
+  uint8_t *arena_;
+  Table &neighbours_;
+  const RouteConfig config_;
+  PrefixTrie trie_;
+};
+
+}  // namespace rxnf

@@ -1,0 +1,42 @@
+// Performs the writes staged in a register: creates, compare-and-swaps and removals, then gives
+// every attended row what its leader's write came to.
+//
+// A row that won holds its own record as read. A row that lost holds the winner's (or a miss, when
+// the record has gone), stands in the lost list, and its staged edits are discarded: its author's
+// function runs again. Where the table is full the row and those it leads are dropped. Returns the
+// number of rows that lost.
+#pragma once
+#include "kernels/kernel.h"
+#include "store/table.h"
+
+namespace rxnf {
+
+// Versions of one writer, each used once (table.h).
+class Writer {
+ public:
+  explicit Writer(uint32_t id) : next_(static_cast<uint64_t>(id & 0xffffff) << 40 | 2) {}
+  uint64_t version() {
+    const uint64_t v = next_;
+    next_ += 2;
+    return v;
+  }
+
+ private:
+  uint64_t next_;
+};
+
+class WriteKernel : public Kernel {
+ public:
+  WriteKernel(Table &table, uint32_t reg, Writer &writer)
+      : table_(table), reg_(reg), writer_(writer) {}
+  int32_t run(Batch &batch) override;
+
+ private:
+  bool write(Batch &batch, Register &r, uint32_t row);
+
+  Table &table_;
+  const uint32_t reg_;
+  Writer &writer_;
+};
+
+}  // namespace rxnf

@@ -1,0 +1,242 @@
+// A bounded concurrent hash table of fixed-size records: what the memory store is made of.
+//
+// Shape: buckets of one cache line (eight 16-bit tags, eight entry numbers) over entries that never
+// move. A lookup touches two lines: the home bucket and the entry. A key whose home is full lies in
+// one of the next buckets; each bucket counts the keys that passed it, so that a search ends where
+// nothing passed and removals undo the mark (marks that never clear ruin misses under churn).
+//
+// Threads: any number. Readers take no lock: they copy a record and check that its version word
+// stood still. Writers of one key meet on the lock of its home bucket; a swap takes the version
+// word itself, by compare-and-swap.
+//
+// Version word: writer << 40 | sequence << 1, bit 0 set while a writer is inside, 0 when the entry
+// is free. A writer never uses a sequence twice, so a version names one write (design: exactly once).
+//
+// Time: a record's deadline is set to now + 1.25 T and again whenever a lookup that may refresh
+// finds less than T left, so a record idles for T at least; swept every T/4, for 1.5 T at most.
+#pragma once
+#include <emmintrin.h>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "lane/batch.h"
+#include "store/region.h"
+
+namespace rxnf {
+
+inline constexpr uint32_t no_entry = 0xffffffff;
+inline constexpr uint8_t watched = 0x80;  // in a timer byte: every hit goes to the author's function
+inline constexpr uint8_t timer_class_mask = 0x03;
+
+struct alignas(64) Bucket {
+  uint16_t tag[8];  // 0: empty
+  std::atomic<uint32_t> entry[8];
+  std::atomic<uint32_t> lock;
+  std::atomic<uint32_t> passed;  // keys whose home is here or before and that lie further on
+  uint64_t unused;
+};
+static_assert(sizeof(Bucket) == 64);
+
+struct Entry {
+  std::atomic<uint64_t> version;
+  std::atomic<uint32_t> deadline;  // ms of the lane clock, compared as a signed difference
+  uint8_t timer;                   // class, and `watched`
+  uint8_t zero;
+  uint16_t schema;
+  Key key;
+  uint8_t *record() { return reinterpret_cast<uint8_t *>(this + 1); }
+};
+static_assert(sizeof(Entry) == 32);
+
+struct TableConfig {
+  uint32_t capacity;         // records
+  uint32_t record_size;      // bytes, a multiple of 4
+  uint32_t idle_ms[4];       // T per timer class; 0: never expires
+  uint16_t schema;
+  uint64_t seed;             // of the hash: keep it secret from whoever chooses keys
+};
+
+enum class Outcome : uint8_t { won, lost, full, gone };
+
+class Table {
+ public:
+  static constexpr uint32_t max_probe = 32;  // buckets: 256 keys would have to share a home region
+
+  explicit Table(const TableConfig &c)
+      : config_(c),
+        seed_low_(c.seed ^ 0x9e3779b97f4a7c15),
+        seed_high_(c.seed * 0xff51afd7ed558ccd ^ 0xd1b54a32d192ed03),
+        entry_size_((sizeof(Entry) + c.record_size + 31) & ~31u),
+        bucket_mask_(buckets_for(c.capacity) - 1),
+        buckets_region_(sizeof(Bucket) * (size_t{bucket_mask_} + 1)),
+        entries_region_(size_t{entry_size_} * c.capacity) {
+    buckets_ = reinterpret_cast<Bucket *>(buckets_region_.base());
+    entries_ = entries_region_.base();
+    if (!valid()) return;
+    for (size_t b = 0; b <= bucket_mask_; b++)
+      for (auto &e : buckets_[b].entry) e.store(no_entry, std::memory_order_relaxed);
+  }
+
+  bool valid() const { return buckets_ && entries_; }
+  const TableConfig &config() const { return config_; }
+  uint32_t size() const { return used_.load(std::memory_order_relaxed); }
+
+  // Multiply-fold of both words, seeded: one 64x64->128 multiplication (as in wyhash).
+  uint64_t hash(const Key &k) const {
+    const __uint128_t m = static_cast<__uint128_t>(k.low ^ seed_low_) * (k.high ^ seed_high_);
+    return static_cast<uint64_t>(m) ^ static_cast<uint64_t>(m >> 64);
+  }
+
+  void prefetch(uint64_t h) const { __builtin_prefetch(&buckets_[h & bucket_mask_]); }
+
+  // The entry that the home bucket's tags point at first, prefetched; no_entry when none does.
+  uint32_t candidate(uint64_t h) const {
+    const Bucket &b = buckets_[h & bucket_mask_];
+    const uint32_t m = matches(b, tag_of(h));
+    if (m == 0) return no_entry;
+    const uint32_t e = b.entry[__builtin_ctz(m) >> 1].load(std::memory_order_acquire);
+    if (e != no_entry) __builtin_prefetch(at(e));
+    return e;
+  }
+
+  Entry *at(uint32_t e) const {
+    return reinterpret_cast<Entry *>(entries_ + static_cast<size_t>(e) * entry_size_);
+  }
+  uint32_t number(const Entry *e) const {
+    return static_cast<uint32_t>((reinterpret_cast<const uint8_t *>(e) - entries_) / entry_size_);
+  }
+
+  // The entry of a key, or null. What it holds may change at once: read it with `read`.
+  Entry *find(uint64_t h, const Key &key) const {
+    const uint16_t tag = tag_of(h);
+    for (uint32_t probe = 0; probe < max_probe; probe++) {
+      const Bucket &b = buckets_[(h + probe) & bucket_mask_];
+      for (uint32_t m = matches(b, tag); m; m &= m - 1, m &= m - 1) {
+        const uint32_t e = b.entry[__builtin_ctz(m) >> 1].load(std::memory_order_acquire);
+        if (e != no_entry && at(e)->key == key &&
+            at(e)->version.load(std::memory_order_acquire) != 0)
+          return at(e);
+      }
+      if (b.passed.load(std::memory_order_acquire) == 0) return nullptr;
+    }
+    return nullptr;
+  }
+
+  // Copies a record. Returns its version, or 0 when the entry does not hold this key any more.
+  template <uint32_t Fixed = 0>
+  uint64_t read(Entry *e, const Key &key, uint8_t *out, uint8_t *timer) const {
+    for (uint32_t spins = 0; spins < max_spins; spins++) {
+      const uint64_t v = e->version.load(std::memory_order_acquire);
+      if (v == 0) return 0;
+      if (v & 1) {
+        __builtin_ia32_pause();
+        continue;
+      }
+      std::memcpy(out, e->record(), Fixed ? Fixed : config_.record_size);
+      *timer = e->timer;
+      const bool same = e->key == key;
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (e->version.load(std::memory_order_relaxed) == v) return same ? v : 0;
+    }
+    return 0;
+  }
+
+  // Any writer's `version` is made by its lane and never repeated.
+  Outcome insert(uint64_t h, const Key &key, const uint8_t *record, uint8_t timer, uint64_t version,
+                 uint32_t now, Entry **out);
+  Outcome swap(uint64_t h, const Key &key, uint64_t expected, const uint8_t *record, uint8_t timer,
+               uint64_t version, uint32_t now, Entry **out);
+  Outcome remove(uint64_t h, const Key &key, uint64_t expected);
+
+  uint32_t deadline(uint8_t timer, uint32_t now) const {
+    const uint32_t t = config_.idle_ms[timer & timer_class_mask];
+    return now + t + t / 4;
+  }
+
+  // Called for each hit that may refresh: writes only when less than T is left.
+  void touch(Entry *e, uint32_t now) const {
+    const uint32_t t = config_.idle_ms[e->timer & timer_class_mask];
+    const uint32_t d = e->deadline.load(std::memory_order_relaxed);
+    if (static_cast<int32_t>(d - now) < static_cast<int32_t>(t))
+      e->deadline.store(now + t + t / 4, std::memory_order_relaxed);
+  }
+
+  // Visits up to `max_entries` entries from where the last sweep stopped; removes those past their
+  // deadline and calls claimed(key, record, timer) for each. Returns how many it removed.
+  template <typename F>
+  uint32_t sweep(uint32_t now, uint32_t max_entries, F &&claimed) {
+    uint32_t removed = 0;
+    const uint32_t top = allocated_.load(std::memory_order_acquire);
+    if (top == 0) return 0;
+    if (max_entries > top) max_entries = top;
+    for (uint32_t n = 0; n < max_entries; n++) {
+      const uint32_t i = sweep_at_.fetch_add(1, std::memory_order_relaxed) % top;
+      Entry *e = at(i);
+      const uint64_t v = e->version.load(std::memory_order_acquire);
+      if (v == 0 || (v & 1) || config_.idle_ms[e->timer & timer_class_mask] == 0) continue;
+      if (static_cast<int32_t>(e->deadline.load(std::memory_order_relaxed) - now) > 0) continue;
+      const Key key = e->key;
+      uint8_t timer = 0;
+      alignas(8) uint8_t copy[max_record];
+      if (read(e, key, copy, &timer) != v) continue;
+      if (remove(hash(key), key, v) != Outcome::won) continue;
+      removed++;
+      claimed(key, copy, timer);
+    }
+    return removed;
+  }
+
+  // Calls seen(key, record, timer) for every record that is there throughout.
+  template <typename F>
+  void each(F &&seen) const {
+    const uint32_t top = allocated_.load(std::memory_order_acquire);
+    alignas(8) uint8_t copy[max_record];
+    for (uint32_t i = 0; i < top; i++) {
+      uint8_t timer = 0;
+      const Key key = at(i)->key;
+      if (read(at(i), key, copy, &timer) != 0) seen(key, copy, timer);
+    }
+  }
+
+  static constexpr uint32_t max_record = 1024;
+
+ private:
+  static constexpr uint32_t max_spins = 1 << 16;  // a writer is inside for tens of nanoseconds
+
+  static uint32_t buckets_for(uint32_t capacity) {
+    uint64_t n = 16;
+    while (n * 6 < capacity) n *= 2;  // six of eight places at the most: 75 % full
+    return static_cast<uint32_t>(n);
+  }
+  static uint16_t tag_of(uint64_t h) {
+    const auto t = static_cast<uint16_t>(h >> 48);
+    return t ? t : 1;
+  }
+  static uint32_t matches(const Bucket &b, uint16_t tag) {
+    const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i *>(b.tag));
+    return static_cast<uint32_t>(
+        _mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)))));
+  }
+
+  struct Locked;
+  uint32_t allocate();
+  void release(uint32_t e);
+  bool place(uint64_t h, uint32_t e);
+
+  const TableConfig config_;
+  const uint64_t seed_low_, seed_high_;
+  const uint32_t entry_size_;
+  const uint32_t bucket_mask_;
+  Region buckets_region_, entries_region_;
+  Bucket *buckets_ = nullptr;
+  uint8_t *entries_ = nullptr;
+
+  alignas(64) std::atomic<uint64_t> free_{no_entry};  // count << 32 | entry: the count defeats ABA
+  std::atomic<uint32_t> allocated_{0};                // entries ever handed out
+  std::atomic<uint32_t> used_{0};
+  alignas(64) std::atomic<uint32_t> sweep_at_{0};
+};
+
+}  // namespace rxnf
