@@ -1,0 +1,21 @@
+/** The wire formats: one module per protocol, frames as plain objects, their text, capture files. */
+export * as address from './address.ts';
+export * as arp from './arp.ts';
+export { bytesOf, viewOf } from './bytes.ts';
+export * from './capture.ts';
+export * as checksum from './checksum.ts';
+export * as ethernet from './ethernet.ts';
+export * from './frame.ts';
+export * as icmp from './icmp.ts';
+export * as icmpv6 from './icmpv6.ts';
+export { PROTOCOL } from './ip-protocol.ts';
+export * as ipv4 from './ipv4.ts';
+export * as ipv6 from './ipv6.ts';
+export type { Malformed } from './malformed.ts';
+export { isMalformed, MALFORMED } from './malformed.ts';
+export * as quoted from './quoted.ts';
+export * as tcp from './tcp.ts';
+export * as tcpOptions from './tcp-options.ts';
+export * from './text.ts';
+export * as udp from './udp.ts';
+export * as vlan from './vlan.ts';
