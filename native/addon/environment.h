@@ -11,6 +11,7 @@
 #include "lane/lane.h"
 #include "lane/traits.h"
 #include "port/memory/memory.h"
+#include "store/number_pool.h"
 #include "store/table.h"
 
 namespace rxnf::addon {
@@ -20,6 +21,7 @@ struct Environment {
   std::vector<std::shared_ptr<MemoryPool>> pools;
   std::vector<std::shared_ptr<MemoryQueue>> queues;
   std::vector<std::shared_ptr<Table>> tables;
+  std::vector<std::shared_ptr<NumberPool>> numbers;
   bool dpdk_thread = false;
 };
 
@@ -85,6 +87,7 @@ Napi::Object pool_object(Napi::Env env, const rxnf_pool &pool, Napi::ArrayBuffer
 void export_lanes(Napi::Env env, Napi::Object exports);
 void export_kernels(Napi::Env env, Napi::Object exports);
 void export_tables(Napi::Env env, Napi::Object exports);
+void export_number_pools(Napi::Env env, Napi::Object exports);
 void export_memory(Napi::Env env, Napi::Object exports);
 void export_dpdk(Napi::Env env, Napi::Object exports);
 void leave_dpdk(Environment &e);

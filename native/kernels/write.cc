@@ -7,6 +7,7 @@ namespace rxnf {
 // True when the write stands.
 bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
   const auto op = static_cast<Write>(r.write[row]);
+  if (op == Write::none) return true;  // staged, and taken back
   r.write[row] = static_cast<uint8_t>(Write::none);
   uint8_t *next = r.next + size_t{row} * r.stride;
   uint8_t *record = r.record + size_t{row} * r.stride;

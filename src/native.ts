@@ -1,0 +1,162 @@
+/**
+ * The native addon, typed. Nothing else in the project loads it.
+ *
+ * Handles (lanes, kernels, tables, queues) are small integers of the calling thread; using one that
+ * does not exist throws `ERR_NATIVE_HANDLE`.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Rows taking part: those with every trait of `all` and none of `none`. */
+export interface WhereMask {
+  readonly all: number;
+  readonly none: number;
+}
+
+export interface NativePool {
+  /** Every packet buffer; offsets in batches count from its start. */
+  readonly arena: ArrayBuffer;
+  readonly dataMin: number;
+  readonly headroom: number;
+  readonly room: number;
+  readonly capacity: number;
+  readonly pool: unknown;
+  readonly number?: number;
+}
+
+export interface NativeLane {
+  readonly block: ArrayBuffer;
+  readonly control: ArrayBuffer;
+  readonly counters: ArrayBuffer;
+  readonly batchSize: number;
+  /** Column name to its offset in bytes from the batch's start. */
+  readonly columns: Readonly<Record<string, number>>;
+  readonly words: Readonly<Record<string, number>>;
+  readonly maxInjected: number;
+  readonly maxPorts: number;
+  readonly latencyBuckets: number;
+}
+
+export interface PortCounters {
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly transmittedPackets: number;
+  readonly transmittedBytes: number;
+  readonly missed: number;
+  readonly receiveErrors: number;
+  readonly transmitErrors: number;
+  readonly noBuffer: number;
+  readonly multiSegment: number;
+  readonly linkUp: boolean;
+  readonly gone: boolean;
+  readonly exhausted: boolean;
+}
+
+export interface DpdkPort {
+  readonly mac: Uint8Array;
+  readonly ethdev: number;
+  readonly maxQueues: number;
+  readonly rss: boolean;
+  readonly linkUp: boolean;
+  readonly linkSpeedMbps: number;
+  readonly driver: string;
+}
+
+export interface LaneShape {
+  readonly batches: number;
+  readonly rows: number;
+  readonly burst: number;
+  readonly strides: readonly number[];
+  readonly writer: number;
+}
+
+export interface TableShape {
+  readonly capacity: number;
+  readonly recordSize: number;
+  readonly schema: number;
+  readonly idleMilliseconds: readonly number[];
+  readonly seed: number;
+}
+
+export interface Native {
+  breathe(lane: number): number;
+  run(lane: number, kernel: number, batch: number): number;
+  originate(lane: number, batch: number, ingressAndLength: number): number;
+  freeBuffer(lane: number, handle: number): void;
+  createLane(pool: NativePool, shape: LaneShape): number;
+  describeLane(lane: number): NativeLane;
+  closeLane(lane: number): void;
+  createKernel(lane: number, kind: string, options: object): number;
+
+  openTable(name: string, shape: TableShape): number;
+  closeTable(table: number): void;
+  tableSize(table: number): number;
+  sweepTable(table: number, nowMilliseconds: number, entries: number, out: Uint8Array): number;
+  dumpTable(table: number, out: Uint8Array): number;
+  readRecord(table: number, key: Uint8Array, out: Uint8Array): number;
+  putRecord(
+    lane: number,
+    table: number,
+    key: Uint8Array,
+    record: Uint8Array,
+    timer: number,
+    nowMilliseconds: number,
+  ): boolean;
+  removeRecord(table: number, key: Uint8Array): boolean;
+
+  openNumbers(name: string, first: number, count: number): number;
+  takeNumbers(pool: number, out: Uint32Array): number;
+  giveNumber(pool: number, number: number): boolean;
+
+  openPool(buffers: number): NativePool;
+  closePool(pool: number): void;
+  available(pool: NativePool): number;
+  openQueue(pool: NativePool, capacity: number): number;
+  closeQueue(queue: number): void;
+  addQueue(lane: number, port: number, queue: number): void;
+  push(
+    queue: number,
+    bytes: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+  ): number;
+  take(queue: number, out: Uint8Array): number;
+  waiting(queue: number): number;
+  unread(queue: number): number;
+  setQueue(
+    queue: number,
+    options: { discard?: boolean; refuse?: boolean; linkUp?: boolean; gone?: boolean },
+  ): void;
+  countQueue(queue: number): PortCounters;
+
+  startDpdk(library: string, argv: readonly string[]): string;
+  openDpdkPool(buffers: number, room: number): NativePool;
+  openDpdkPort(config: object): DpdkPort;
+  startDpdkPort(ethdev: number): void;
+  closeDpdkPort(ethdev: number): void;
+  addDpdkQueue(lane: number, port: number, ethdev: number, queue: number): () => PortCounters;
+
+  readonly reasons: readonly string[];
+  readonly traits: Readonly<Record<string, number>>;
+  readonly firstMarkBit: number;
+}
+
+/** Where the native build lies: beside src in a checkout, beside dist in a package. */
+export const buildFolder = join(dirname(fileURLToPath(import.meta.url)), '..', 'build');
+
+function load(): Native {
+  const file = join(buildFolder, 'rxnf.node');
+  if (!existsSync(file)) {
+    throw Object.assign(
+      new Error(`the native addon is not built (${file}): run "npm run setup" first`),
+      { code: 'ERR_NOT_BUILT' },
+    );
+  }
+  return createRequire(import.meta.url)(file) as Native;
+}
+
+export const native: Native = load();

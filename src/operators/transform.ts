@@ -1,0 +1,158 @@
+import { AssertionError } from 'node:assert';
+import { cursorFor, type Looked, type RecordCursor } from '../state/cursor.ts';
+import type { Table } from '../state/table.ts';
+import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
+import { callbackError, type Lane } from '../streams/lane.ts';
+import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
+import { Packet } from '../streams/packet.ts';
+import { everyPacket, matches, type WhereMask } from '../streams/traits.ts';
+import type { Verdict } from '../streams/verdict.ts';
+
+/**
+ * An author's function: sees the packet and its records, stages header edits and writes, and returns
+ * a verdict, or nothing to leave the packet pending. It must be rerunnable: when a write that it
+ * staged loses to another instance's, its edits are discarded and it runs again on the winner.
+ */
+// biome-ignore lint/suspicious/noConfusingVoidType: "returns nothing" is what an author writes
+export type Decide<F> = (packet: Packet & F) => Verdict | undefined | void;
+
+export interface TransformOptions {
+  /** Packets that the function sees. Default: all that are pending. */
+  readonly where?: WhereMask;
+}
+
+type LookedTables<T extends readonly Table[]> = T extends readonly [infer Head, ...infer Tail extends readonly Table[]]
+  ? (Head extends Table<infer Name, infer F> ? Looked<Name, F> : never) & LookedTables<Tail>
+  : unknown;
+
+/**
+ * Runs an author's function for each packet that the named tables' lookups attended (see
+ * `LookupOptions.attend`), in order; with no tables, for each pending packet.
+ *
+ * @example
+ * transform([bindings], (packet) => {
+ *   if (!packet.binding.found) return drop('unknown');
+ *   packet.setDestination(packet.binding.address, packet.binding.port);
+ * })
+ */
+export function transform<F>(decide: Decide<F>, options?: TransformOptions): BatchOperator<F>;
+export function transform<const T extends readonly Table<string, never>[], F extends LookedTables<T>>(
+  tables: T,
+  decide: Decide<F>,
+  options?: TransformOptions,
+): BatchOperator<F>;
+export function transform<F>(
+  first: Decide<F> | readonly Table[],
+  second?: Decide<F> | TransformOptions,
+  third?: TransformOptions,
+): BatchOperator<F> {
+  const listed = Array.isArray(first);
+  const tables = listed ? (first as readonly Table[]) : [];
+  const decide = (listed ? second : first) as Decide<F>;
+  const options = ((listed ? third : second) ?? {}) as TransformOptions;
+  return synchronousOperator('transform', (lane) => {
+    const author = new Author(lane, decide as Decide<unknown>);
+    if (!listed) return (batch) => author.everyRow(batch, options.where ?? everyPacket);
+    const registers = tables.map((table) => lane.register(table.name));
+    return (batch) => author.attendedRows(batch, registers, options.where ?? everyPacket);
+  });
+}
+
+/** One author's function at work in one lane. */
+class Author implements Decider {
+  private readonly lane: Lane;
+  private readonly run: Decide<unknown>;
+  private readonly packet: Packet;
+  private readonly cursors: RecordCursor[];
+
+  constructor(lane: Lane, run: Decide<unknown>) {
+    this.lane = lane;
+    this.run = run;
+    this.packet = new Packet(lane.pool.arena);
+    this.cursors = lane.tables.map((table, register) => {
+      const cursor = cursorFor(table as Table, register);
+      Object.defineProperty(this.packet, table.name, { value: cursor, enumerable: true });
+      return cursor;
+    });
+  }
+
+  everyRow(batch: PacketBatch, mask: WhereMask): void {
+    for (let r = 0; r < batch.registers.length; r++) batch.deciders[r] = this;
+    const { count, verdict, traits } = batch;
+    for (let row = 0; row < count; row++) {
+      if (verdict[row] !== 0 || !matches(traits[row] as number, mask) || this.isDeferred(batch, row)) continue;
+      this.decide(batch, row);
+    }
+    if (this.lane.debug) this.packet.expire();
+  }
+
+  private isDeferred(batch: PacketBatch, row: number): boolean {
+    for (let r = 0; r < batch.registers.length; r++) {
+      if ((batch.registers[r] as RegisterColumns).state[row] === looked.deferred) return true;
+    }
+    return false;
+  }
+
+  /** Rows that any of the registers attended, each once, in the batch's order. */
+  attendedRows(batch: PacketBatch, registers: readonly number[], mask: WhereMask): void {
+    let total = 0;
+    for (let k = 0; k < registers.length; k++) {
+      batch.deciders[registers[k] as number] = this;
+      total += batch.attendedCount(registers[k] as number);
+    }
+    if (total === 0) return;
+    if (registers.length === 1) {
+      const r = registers[0] as number;
+      const { attended } = batch.registers[r] as RegisterColumns;
+      for (let i = 0; i < total; i++) this.decideIf(batch, attended[i] as number, mask);
+    } else {
+      this.merge(batch, registers, mask);
+    }
+    if (this.lane.debug) this.packet.expire();
+  }
+
+  private readonly positions = new Uint16Array(8);
+
+  private merge(batch: PacketBatch, registers: readonly number[], mask: WhereMask): void {
+    this.positions.fill(0);
+    for (;;) {
+      let next = 0xffff;
+      for (let k = 0; k < registers.length; k++) {
+        const r = registers[k] as number;
+        const at = this.positions[k] as number;
+        if (at < batch.attendedCount(r)) {
+          const row = (batch.registers[r] as RegisterColumns).attended[at] as number;
+          if (row < next) next = row;
+        }
+      }
+      if (next === 0xffff) return;
+      for (let k = 0; k < registers.length; k++) {
+        const r = registers[k] as number;
+        const at = this.positions[k] as number;
+        if (at < batch.attendedCount(r) && (batch.registers[r] as RegisterColumns).attended[at] === next) {
+          this.positions[k] = at + 1;
+        }
+      }
+      if (!this.isDeferred(batch, next)) this.decideIf(batch, next, mask);
+    }
+  }
+
+  private decideIf(batch: PacketBatch, row: number, mask: WhereMask): void {
+    if (batch.verdict[row] === 0 && matches(batch.traits[row] as number, mask)) this.decide(batch, row);
+  }
+
+  /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */
+  decide(batch: PacketBatch, row: number): void {
+    this.packet.move(batch, row);
+    for (let i = 0; i < this.cursors.length; i++) (this.cursors[i] as RecordCursor).bind(batch, row);
+    try {
+      const verdict = this.run(this.packet);
+      if (verdict !== undefined) batch.verdict[row] = verdict as number;
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      batch.verdict[row] = -callbackError;
+      for (let i = 0; i < this.cursors.length; i++) (this.cursors[i] as RecordCursor).discard();
+      this.lane.report({ event: 'callback-error', message: String(error) });
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Looked } from '../state/cursor.ts';
+import type { Table } from '../state/table.ts';
+import { edit } from '../streams/batch.ts';
+import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
+import { everyPacket, type WhereMask } from '../streams/traits.ts';
+
+/** Names of a record's fields of one kind. */
+type FieldsOfKind<F> = keyof F & string;
+
+export interface TranslateOptions<F> {
+  readonly side: 'source' | 'destination';
+  /** Field with the new address, declared as `ipv4`. */
+  readonly address: FieldsOfKind<F>;
+  /** Field with the new port or ICMP query identifier, declared as `port`. */
+  readonly port: FieldsOfKind<F>;
+  readonly where?: WhereMask;
+}
+
+/**
+ * Stages a new endpoint for every packet whose record was found, from two of its fields: what a
+ * `transform` with `setSource` or `setDestination` does, without a call per packet.
+ *
+ * @example translate(bindings, { side: 'source', address: 'address', port: 'port' })
+ */
+export function translate<Name extends string, F, In extends Looked<Name, F>>(
+  table: Table<Name, F>,
+  options: TranslateOptions<F>,
+): BatchOperator<In> {
+  const { offsets, fields } = table.schema;
+  const kind = (field: string) => (fields as Record<string, { kind: string }>)[field]?.kind;
+  if (kind(options.address) !== 'ipv4') throw new TypeError(`translate: field ${options.address} is not declared as ipv4`);
+  if (kind(options.port) !== 'port') throw new TypeError(`translate: field ${options.port} is not declared as port`);
+  return synchronousOperator(`translate(${table.name})`, (lane) =>
+    lane.kernel('translate', {
+      register: lane.register(table.name),
+      side: edit[options.side],
+      where: options.where ?? everyPacket,
+      addressOffset: offsets[options.address],
+      portOffset: offsets[options.port],
+    }),
+  );
+}

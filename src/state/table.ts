@@ -1,0 +1,54 @@
+/** Tables: a record schema with a key space, a bound, timers, and what losing a write may cost. */
+import type { RecordSchema } from './record.ts';
+
+export interface TableOptions {
+  /** Records at the most; the next insert is refused (drop reason `table-full`). */
+  readonly capacity: number;
+  /**
+   * Idle life in seconds: a record that no refreshing lookup touches lives at least this long and at
+   * most 1.5 times as long. A list gives up to four timer classes; 0 or absent: never expires.
+   */
+  readonly idleSeconds?: number | readonly number[];
+  /**
+   * `shared`: state that must survive this instance. `local`: soft state about this instance's own
+   * links that a protocol rebuilds (ARP), kept in memory whatever the store is.
+   */
+  readonly scope?: 'shared' | 'local';
+}
+
+/** @typeParam Name the field under which a batch carries the table's record after a lookup */
+export interface Table<Name extends string = string, F = object> {
+  readonly name: Name;
+  readonly schema: RecordSchema<F>;
+  readonly capacity: number;
+  readonly idleMilliseconds: readonly number[];
+  readonly scope: 'shared' | 'local';
+}
+
+/**
+ * Declares a table.
+ *
+ * @example
+ * const bindings = table('binding', binding, { capacity: 100_000, idleSeconds: [300, 7440] });
+ */
+export function table<Name extends string, F>(
+  name: Name,
+  schema: RecordSchema<F>,
+  options: TableOptions,
+): Table<Name, F> {
+  const idle = options.idleSeconds ?? 0;
+  const seconds = typeof idle === 'number' ? [idle] : idle;
+  if (seconds.length > 4) throw new RangeError(`table ${name}: more than four timer classes`);
+  const longest = 2 ** 31 / 1000 / 2; // deadlines are compared as signed 32-bit milliseconds
+  for (const s of seconds) {
+    if (!(s >= 0 && s < longest)) throw new RangeError(`table ${name}: idleSeconds ${s} is not between 0 and ${longest}`);
+  }
+  if (!(options.capacity >= 1)) throw new RangeError(`table ${name}: capacity ${options.capacity} is not positive`);
+  return {
+    name,
+    schema,
+    capacity: options.capacity,
+    idleMilliseconds: seconds.map((s) => Math.round(s * 1000)),
+    scope: options.scope ?? 'shared',
+  };
+}
