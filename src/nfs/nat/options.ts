@@ -1,0 +1,47 @@
+/** What a NAT is configured with. Addresses are IPv4, numbers in host order. */
+
+export interface Prefix {
+  readonly address: number;
+  /** Bits. */
+  readonly length: number;
+}
+
+export interface NatRoute extends Prefix {
+  /** Port name. */
+  readonly port: string;
+  /** Next router; absent: the destinations are on the port's link. */
+  readonly via?: number;
+}
+
+export interface NatTimeouts {
+  /** Seconds of idle life, by kind of mapping; an RFC sets each minimum. */
+  readonly udp?: number;
+  /** A TCP connection being opened or closed (RFC 5382 REQ-5: at least 240). */
+  readonly tcpTransitory?: number;
+  /** An established TCP connection (RFC 5382 REQ-5: at least 7440). */
+  readonly tcpEstablished?: number;
+  /** An ICMP query (RFC 5508 REQ-2: at least 60). */
+  readonly icmp?: number;
+}
+
+export interface NatOptions {
+  /** Names of the inside ports. */
+  readonly inside: readonly string[];
+  /** Name of the outside port. */
+  readonly outside: string;
+  /** The NAT's own addresses, by port name, each with the prefix of that link. */
+  readonly interfaces: Readonly<Record<string, readonly Prefix[]>>;
+  /** External addresses of mappings; may include the outside interface's own. */
+  readonly pool: readonly number[];
+  /** Beyond the links' own prefixes. */
+  readonly routes?: readonly NatRoute[];
+  /** Default: endpoint-independent (RFC 4787 REQ-8). */
+  readonly filtering?: 'endpoint-independent' | 'address-and-port-dependent';
+  /** Default: drop, counted as `ipv6`. */
+  readonly ipv6?: 'drop' | 'route';
+  /** Mappings at the most. Default 65,536. */
+  readonly capacity?: number;
+  readonly timeouts?: NatTimeouts;
+  /** External ports, from the first to the last. Default 1024 to 65535. */
+  readonly ports?: { readonly first: number; readonly last: number };
+}
