@@ -186,8 +186,11 @@ function formatArp(layer: arp.ArpFields, link: Frame['ethernet']): string {
   const targetMac = formatMac(layer.targetMac ?? 0);
   const target = formatIpv4(layer.targetAddress);
   if (layer.operation === arp.OPERATION.request) {
-    const mac = layer.targetMac ? `target-mac=${targetMac}` : '';
-    return join(`arp who-has ${target} tell ${sender}`, mac);
+    return join(
+      `arp who-has ${target} tell ${sender}`,
+      layer.senderMac === link.source ? '' : `mac=${formatMac(layer.senderMac)}`,
+      layer.targetMac === 0 ? '' : `target-mac=${targetMac}`,
+    );
   }
   const address = layer.targetAddress === 0 ? '' : `target=${target}`;
   const mac = layer.targetMac === link.destination ? '' : `target-mac=${targetMac}`;

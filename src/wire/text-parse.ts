@@ -191,12 +191,7 @@ function parseArp(tokens: readonly Token[], end: number, defaults: TextDefaults)
     const senderAddress = addressWord(fields);
     const targetMac = fields.parsed('target-mac', parseMac, 'a MAC address') ?? 0;
     const senderMac = fields.parsed('mac', parseMac, 'a MAC address');
-    const own = { destination: ethernet.BROADCAST };
-    const link = parseLink(
-      fields,
-      defaults,
-      senderMac === undefined ? own : { ...own, source: senderMac },
-    );
+    const link = parseLink(fields, defaults, { destination: ethernet.BROADCAST });
     fields.finish();
     const mac = senderMac ?? (link.ethernet?.source as number);
     const operation = arp.OPERATION.request;

@@ -36,7 +36,8 @@
  * - all transports: `checksum=bad|NUMBER`; `bad` is wrong by a constant that survives incremental
  *   updates, 0 is UDP's "none".
  * - payload: `"text"` with `\xNN`, `hex=HEX`, or `len=BYTES` of filler (byte i is i mod 251).
- * - arp: `target=ADDRESS` and `target-mac=MAC` of a reply.
+ * - arp: `target=ADDRESS` of a reply; `mac=MAC` of a request's sender and `target-mac=MAC` where they
+ *   are not Ethernet's own.
  */
 import { equalBytes, toHex } from './bytes.ts';
 import { compose } from './compose.ts';
