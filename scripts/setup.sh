@@ -21,7 +21,8 @@ state=build/setup
 log=$state/log
 began=$SECONDS
 busy=  # becomes 1 with the first step that has something to do
-notes= # what is unavailable, for the closing line
+notes= # what is unavailable, for the closing lines
+step_line=0 # where the last step's output begins in the log
 export PATH="$PWD/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 main() {
@@ -49,6 +50,7 @@ fail() {
 step() {
   local title=$1 start=$SECONDS ticks=0 status=0
   shift
+  step_line=$(wc -l <"$log")
   "$@" >>"$log" 2>&1 9>&- &
   local child=$!
   while kill -0 "$child" 2>/dev/null; do
@@ -69,7 +71,13 @@ step() {
   return "$status"
 }
 
-log_tail() { tail -n 25 "$log" | sed 's/^/    /' >&2; }
+# What the last step said went wrong: its first complaints, or else its last lines.
+show_failure() {
+  local output
+  output=$(tail -n +"$((step_line + 1))" "$log")
+  { grep -m 20 -iE 'error|fail|^E:|unable|denied' <<<"$output" || tail -n 20 <<<"$output"; } |
+    sed 's/^/    /' >&2
+}
 
 # --- system packages ---------------------------------------------------------------------------
 
@@ -136,7 +144,7 @@ apt_install() { # GROUP PACKAGE...
     apt-get "${options[@]}" -y --no-install-recommends install "$@" || status=$?
   let_services_start
   if ((status)); then
-    log_tail
+    show_failure
     say "apt-get failed: see above, and whether this machine reaches its Debian mirror" >&2
     touch "$failed"
     return 1
@@ -178,7 +186,7 @@ install_node_modules() {
   if [[ -x node_modules/.bin/node && $(cat "$stamp" 2>/dev/null) == "$hash" ]]; then return; fi
   command -v npm >/dev/null || fail "npm is not installed: install Node.js 18 or later, any source"
   if ! step "npm ci" npm ci --no-audit --no-fund; then
-    log_tail
+    show_failure
     fail "npm ci failed: see above, and whether this machine reaches its npm registry"
   fi
   [[ -x node_modules/.bin/node ]] && node_modules/.bin/node -e 0 2>/dev/null ||
@@ -195,10 +203,8 @@ build_native() {
     return
   fi
   step "native build" scripts/build-native.sh all || native_failed
-  if compgen -G 'native/test/*.cc' >/dev/null; then
-    RXNF_BUILD_DIR=$PWD/build/sanitize RXNF_CMAKE_ARGS=-DRXNF_SANITIZE=address,undefined \
-      step "native tests with sanitizers" scripts/build-native.sh native_tests || native_failed
-  fi
+  RXNF_BUILD_DIR=$PWD/build/sanitize RXNF_CMAKE_ARGS=-DRXNF_SANITIZE=address,undefined \
+    step "native tests with sanitizers" scripts/build-native.sh native_tests || native_failed
 }
 
 # Without its DPDK library rxnf runs all the same, so one that does not build is not fatal here.
@@ -209,7 +215,7 @@ build_runtime() {
 }
 
 native_failed() {
-  log_tail
+  show_failure
   fail "the native build failed: see above; the whole log is $log"
 }
 
