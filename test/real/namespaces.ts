@@ -100,7 +100,7 @@ export class Namespaces {
   link(one: LinkEnd, other: LinkEnd): void {
     const end = (it: LinkEnd): string[] => ['netns', this.name(it.role), 'address', it.mac];
     ip(
-      ...['link', 'add', one.device, ...end(one), 'type', 'veth'],
+      ...['link', 'add', 'name', one.device, ...end(one), 'type', 'veth'],
       ...['peer', 'name', other.device, ...end(other)],
     );
     for (const it of [one, other]) this.#bringUp(it);
@@ -172,14 +172,14 @@ export class Namespaces {
     const { role, device, addresses = [], offloads = 'off' } = end;
     const silent = addresses.length === 0;
     this.sysctl(role, `net.ipv6.conf.${device}.disable_ipv6`, silent ? 1 : 0);
-    if (silent) this.configure(role, 'link', 'set', device, 'arp', 'off');
+    if (silent) this.configure(role, 'link', 'set', 'dev', device, 'arp', 'off');
     if (offloads === 'off') {
       this.#ethtool(role, '-K', device, ...offloadsOff);
     }
     for (const address of addresses) {
       this.configure(role, 'address', 'add', address, 'dev', device);
     }
-    this.configure(role, 'link', 'set', device, 'up');
+    this.configure(role, 'link', 'set', 'dev', device, 'up');
   }
 
   /** A feature that this kernel's veth lacks is a warning of ethtool's, not a failure. */
