@@ -14,7 +14,7 @@ export type CaptureErrorCode =
   | 'too-large';
 
 const MEND: Readonly<Record<CaptureErrorCode, string>> = {
-  'not-a-capture': 'give a pcap or pcapng file; `capinfos FILE` names its format',
+  'not-a-capture': 'give a pcap or pcapng file, not compressed; `capinfos FILE` names its format',
   'cut-short':
     'the packets before it are in `capture`; `editcap IN OUT` rewrites the file with them',
   'bad-record': 'the file is damaged here; the packets before it are in `capture`',

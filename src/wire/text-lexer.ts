@@ -109,25 +109,39 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\',
 };
 
+const BACKSLASH = 0x5c;
+
 /** Characters beyond ASCII stand for their UTF-8 bytes. */
 function unescapeText(text: string, column: number): Uint8Array {
-  const encoder = new TextEncoder();
   const bytes: number[] = [];
   let at = 0;
   while (at < text.length) {
-    const character = String.fromCodePoint(text.codePointAt(at) as number);
-    if (character !== '\\') {
-      bytes.push(...encoder.encode(character));
+    const point = text.codePointAt(at) as number;
+    if (point === BACKSLASH) {
+      at += unescapeOne(text, at, column, bytes);
+    } else if (point < 0x80) {
+      bytes.push(point);
+      at += 1;
+    } else {
+      const character = String.fromCodePoint(point);
+      bytes.push(...new TextEncoder().encode(character));
       at += character.length;
-      continue;
     }
-    const hex = /^\\x([0-9a-fA-F]{2})/.exec(text.slice(at, at + 4));
-    const simple = ESCAPES[text[at + 1] as string];
-    if (hex) bytes.push(Number.parseInt(hex[1] as string, 16));
-    else if (simple !== undefined) bytes.push(simple.charCodeAt(0));
-    else
-      throw new TextError(column + at, 'an escape other than \\xNN, \\n, \\r, \\t, \\" and \\\\');
-    at += hex ? 4 : 2;
   }
   return Uint8Array.from(bytes);
+}
+
+/** Adds the byte of the escape at `at`; returns the escape's length. */
+function unescapeOne(text: string, at: number, column: number, bytes: number[]): number {
+  const simple = ESCAPES[text[at + 1] as string];
+  if (simple !== undefined) {
+    bytes.push(simple.charCodeAt(0));
+    return 2;
+  }
+  const hex = text.slice(at + 2, at + 4);
+  if (text[at + 1] !== 'x' || !/^[0-9a-fA-F]{2}$/.test(hex)) {
+    throw new TextError(column + at, 'an escape other than \\xNN, \\n, \\r, \\t, \\" and \\\\');
+  }
+  bytes.push(Number.parseInt(hex, 16));
+  return 4;
 }
