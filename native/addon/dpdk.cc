@@ -94,6 +94,7 @@ Napi::Value open_port(const Napi::CallbackInfo &info) {
       .transmit_descriptors = u32(o, "transmitDescriptors", 1024),
       .mtu = u32(o, "mtu", 1500),
       .promiscuous = u32(o, "promiscuous", 1),
+      .frames = u32(o, "frames"),
   };
   rxnf_dpdk_port_info out{};
   rxnf_error error{};

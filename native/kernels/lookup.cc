@@ -9,6 +9,18 @@ uint64_t endpoint(uint32_t address, uint16_t port, uint8_t protocol) {
   return address | static_cast<uint64_t>(port) << 32 | static_cast<uint64_t>(protocol) << 48;
 }
 
+// A packet whose destination was translated comes from outside; otherwise it goes there.
+Key session_key(const Batch &b, uint32_t i) {
+  const Flow &f = b.flow[i];
+  const bool translated = b.edits[i] & edit::source;
+  const uint64_t source = translated && (b.edits[i] & edit::destination)
+                              ? endpoint(b.new_source[i], b.new_source_port[i], f.protocol)
+                              : endpoint(f.source, f.source_port, f.protocol);
+  if (b.edits[i] & edit::destination)
+    return {endpoint(b.new_destination[i], b.new_destination_port[i], f.protocol), source};
+  return {source, endpoint(f.destination, f.destination_port, f.protocol)};
+}
+
 }  // namespace
 
 Key key_of(KeyOf kind, const Flow &f) {
@@ -56,19 +68,20 @@ template <uint32_t Fixed>
 int32_t LookupKernel::look(Batch &b) {
   Register &r = b.registers[config_.reg];
   const auto count = static_cast<uint32_t>(b.header->count);
+  b.header->attended[config_.reg] = b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
   uint16_t rows[max_rows];
   uint64_t hashes[max_rows];
   uint32_t entries[max_rows];
   uint32_t n = 0;
   for (uint32_t i = 0; i < count; i++) {
-    r.state[i] = static_cast<uint8_t>(Lookup::none);
-    r.write[i] = static_cast<uint8_t>(Write::none);
     if (b.verdict[i] != verdict::pending || !config_.where(b.traits[i])) continue;
     if (config_.key == KeyOf::fragment) {
       const uint8_t *ip = arena_ + b.data[i] + b.l3[i];
       r.key[i] = {b.flow[i].source | static_cast<uint64_t>(wire::load<uint16_t>(ip + 4)) << 32 |
                       static_cast<uint64_t>(b.flow[i].protocol) << 48,
                   b.flow[i].destination};
+    } else if (config_.key == KeyOf::session) {
+      r.key[i] = session_key(b, i);
     } else if (config_.key != KeyOf::staged) {
       r.key[i] = key_of(config_.key, b.flow[i]);
     }
@@ -105,7 +118,6 @@ int32_t LookupKernel::look(Batch &b) {
   }
   join(r, attended);
   b.header->attended[config_.reg] = static_cast<int32_t>(attended);
-  b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
   return static_cast<int32_t>(attended);
 }
 

@@ -17,6 +17,7 @@ enum class KeyOf : uint8_t {
   destination_endpoint,  // protocol, destination address, destination port
   five_tuple,            // as the packet goes
   flow,                  // the five-tuple with its ends in a fixed order: both directions agree
+  session,               // both endpoints, the inside one first, as translations staged them
   fragment,              // source, destination, protocol, IPv4 identification (RFC 791)
   staged                 // the register's key column, filled by an earlier operator
 };

@@ -124,7 +124,7 @@ Reason ipv6(const uint8_t *ip, uint32_t left, uint32_t &traits, uint16_t &l4, Fl
   }
   l4 = static_cast<uint16_t>(at);
   flow.protocol = next;
-  if (fragment) traits |= first ? trait::fragment_first : trait::fragment_later;
+  if (fragment) traits |= trait::fragment | (first ? trait::fragment_first : trait::fragment_later);
   if (!first) return Reason::none;
   uint32_t ignored = 0;  // IPv6 addresses do not fit the flow column: no has_flow
   switch (next) {
@@ -193,11 +193,12 @@ Reason Parse::ipv4(const uint8_t *ip, uint32_t left, uint32_t &traits, uint16_t 
   const bool later = (fragment & swap16(0x1fff)) != 0;
   const bool first = !later && (fragment & swap16(0x2000)) != 0;
   if (later) {
-    traits |= trait::fragment_later | transport(ip[9]);
-    if (ip[9] == protocol_icmp) traits |= trait::icmp_query;
+    traits |= trait::fragment | trait::fragment_later;
+    traits |= ip[9] == protocol_icmp ? trait::icmp_query
+              : transport(ip[9]) ? transport(ip[9]) : trait::other_protocol;
     return Reason::none;
   }
-  if (first) traits |= trait::fragment_first;
+  if (first) traits |= trait::fragment | trait::fragment_first;
   const uint8_t *payload = ip + header;
   const uint32_t size = total - header;
   switch (ip[9]) {
@@ -251,6 +252,7 @@ int32_t Parse::run(Batch &b) {
   constexpr uint32_t ahead = 6;
   for (uint32_t i = 0; i < ahead && i < count; i++) __builtin_prefetch(arena_ + b.data[i]);
   int32_t dropped = 0;
+  uint32_t seen = 0;
   for (uint32_t i = 0; i < count; i++) {
     if (i + ahead < count) __builtin_prefetch(arena_ + b.data[i + ahead]);
     if (b.verdict[i] != verdict::pending || (b.traits[i] & trait::originated)) continue;
@@ -260,6 +262,7 @@ int32_t Parse::run(Batch &b) {
     const Reason r =
         parse(arena_ + b.data[i], b.length[i], b.ingress[i], traits, l3, l4, flow);
     b.traits[i] = traits;
+    seen |= traits;
     b.l3[i] = l3;
     b.l4[i] = l4;
     b.flow[i] = flow;
@@ -268,6 +271,7 @@ int32_t Parse::run(Batch &b) {
       dropped++;
     }
   }
+  b.header->seen |= seen;
   return dropped;
 }
 

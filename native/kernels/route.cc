@@ -56,6 +56,7 @@ int32_t RouteKernel::run(Batch &b) {
   const auto count = static_cast<uint32_t>(b.header->count);
   const uint32_t now = b.header->now_ms;
   int32_t exceptions = 0;
+  uint32_t seen = 0;
   uint64_t last = ~uint64_t{0};  // port and next hop of `link`
   LinkAddresses link{};
   for (uint32_t i = 0; i < count; i++) {
@@ -90,16 +91,23 @@ int32_t RouteKernel::run(Batch &b) {
         }
       }
       // After the neighbour, so that a packet too big for an unresolved hop is answered at once.
-      if (load_be16(ip + 2) > config_.ports[route.egress].mtu) problem = RouteException::too_big;
+      if (load_be16(ip + 2) > config_.ports[route.egress].mtu) {
+        if (b.traits[i] & trait::dont_fragment)
+          problem = RouteException::too_big;
+        else
+          b.traits[i] |= trait::oversize;
+      }
       if (problem == RouteException{}) {
         b.link[i] = link;
         b.edits[i] |= edit::hop;
+        seen |= b.traits[i];
         continue;
       }
     }
     b.exception_code[i] = static_cast<uint8_t>(problem);
     b.exception[exceptions++] = static_cast<uint16_t>(i);
   }
+  b.header->seen |= seen;
   b.header->exceptions = exceptions;
   return exceptions;
 }

@@ -77,7 +77,8 @@ struct BatchHeader {
   double receive_tick;  // nanoseconds, lane clock
   int32_t attended[max_registers], staged[max_registers], lost[max_registers];
   int32_t exceptions;  // rows that the route kernel could not forward
-  int32_t zero[9];
+  uint32_t seen;       // every trait that any row has: lets an operator pass over a whole batch
+  int32_t zero[8];
 };
 static_assert(sizeof(BatchHeader) == 128);
 

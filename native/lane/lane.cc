@@ -131,6 +131,10 @@ void Lane::receive(Batch &b) {
   std::memset(b.verdict, 0, n * sizeof *b.verdict);
   std::memset(b.traits, 0, n * sizeof *b.traits);
   std::memset(b.edits, 0, n);
+  for (size_t r = 0; r < layout_.strides.size(); r++) {
+    std::memset(b.registers[r].state, 0, n);
+    std::memset(b.registers[r].write, 0, n);
+  }
   counters_->breaths++;
   if (n)
     counters_->batches++;

@@ -26,7 +26,9 @@ namespace rxnf {
   X(echo_request, 18)                                                                           \
   X(originated, 19)    /* made here, not received */                                            \
   X(options, 20)       /* IPv4 options or IPv6 extension headers */                             \
-  X(zero_checksum, 21) /* UDP over IPv4 sent without a checksum */
+  X(zero_checksum, 21) /* UDP over IPv4 sent without a checksum */                              \
+  X(fragment, 22)      /* first or later */                                                     \
+  X(oversize, 23)      /* routed, and to be fragmented before it is sent */
 
 namespace trait {
 #define X(id, bit) inline constexpr uint32_t id = 1u << bit;

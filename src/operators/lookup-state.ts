@@ -54,7 +54,7 @@ export function lookupState<Name extends string, F extends object, In>(
     if (session.synchronous) {
       return {
         process(batch) {
-          lookup.start(batch, emit);
+          if (batch.mayMatch(rows)) lookup.start(batch, emit);
           emit(batch);
         },
       };

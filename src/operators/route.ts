@@ -52,11 +52,12 @@ const reasons = routeExceptions.map((name) => drop(name === '' ? 'none' : name))
  * @example route({ routes: [{ address: 0, length: 0, port: 'outside', via: gateway }], neighbours })
  */
 export function route<F>(options: RouteOptions): BatchOperator<F> {
+  const rows = options.where ?? everyPacket;
   return synchronousOperator('route', (lane) => {
     const session = sessionOf(lane, options.neighbours as Table) as MemorySession;
     const run = lane.kernel('route', {
       table: session.handle(options.neighbours as Table),
-      where: options.where ?? everyPacket,
+      where: rows,
       prefixes: options.routes.map((r) => ({
         address: r.address,
         length: r.length,
@@ -68,6 +69,7 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
     });
     const packet = new Packet(lane.pool.arena);
     return (batch) => {
+      if (!batch.mayMatch(rows)) return;
       const exceptions = run(batch);
       for (let i = 0; i < exceptions; i++) except(batch, batch.exception[i] as number);
     };

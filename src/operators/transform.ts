@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert';
 import { cursorFor, type Looked, type RecordCursor } from '../state/cursor.ts';
-import type { Table } from '../state/table.ts';
+import type { AnyTable, Table } from '../state/table.ts';
 import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
@@ -36,7 +36,7 @@ type LookedTables<T extends readonly Table[]> = T extends readonly [infer Head, 
  * })
  */
 export function transform<F>(decide: Decide<F>, options?: TransformOptions): BatchOperator<F>;
-export function transform<const T extends readonly Table<string, never>[], F extends LookedTables<T>>(
+export function transform<const T extends readonly AnyTable[], F extends LookedTables<T>>(
   tables: T,
   decide: Decide<F>,
   options?: TransformOptions,

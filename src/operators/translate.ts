@@ -30,13 +30,17 @@ export function translate<Name extends string, F, In extends Looked<Name, F>>(
   const kind = (field: string) => (fields as Record<string, { kind: string }>)[field]?.kind;
   if (kind(options.address) !== 'ipv4') throw new TypeError(`translate: field ${options.address} is not declared as ipv4`);
   if (kind(options.port) !== 'port') throw new TypeError(`translate: field ${options.port} is not declared as port`);
-  return synchronousOperator(`translate(${table.name})`, (lane) =>
-    lane.kernel('translate', {
+  const rows = options.where ?? everyPacket;
+  return synchronousOperator(`translate(${table.name})`, (lane) => {
+    const run = lane.kernel('translate', {
       register: lane.register(table.name),
       side: edit[options.side],
-      where: options.where ?? everyPacket,
+      where: rows,
       addressOffset: offsets[options.address],
       portOffset: offsets[options.port],
-    }),
-  );
+    });
+    return (batch) => {
+      if (batch.mayMatch(rows)) run(batch);
+    };
+  });
 }

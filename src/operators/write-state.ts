@@ -2,7 +2,7 @@ import type { Looked } from '../state/cursor.ts';
 import { type InFlight, inFlight } from '../state/in-flight.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { Operation } from '../state/store.ts';
-import type { Table } from '../state/table.ts';
+import type { AnyTable, Table } from '../state/table.ts';
 import { edit, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
 import { type BatchOperator, batchOperator, type Stage } from '../streams/operator.ts';
@@ -33,7 +33,7 @@ export interface WriteOptions {
  *
  * @example packets.pipe(lookupState(bindings, ...), transform([bindings], bind), writeState([bindings]))
  */
-export function writeState<const T extends readonly Table<string, never>[], F extends LookedIn<T[number]>>(
+export function writeState<const T extends readonly AnyTable[], F extends LookedIn<T[number]>>(
   tables: T,
   options: WriteOptions = {},
 ): BatchOperator<F> {

@@ -32,7 +32,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
 
 /** Opens one table of the process by name; the handle is the calling thread's. */
 export function openTable(store: string, table: Table, seed: number): number {
-  return native.openTable(`${store}/${table.name}`, {
+  return native.openTable(`${store}/${table.storage}`, {
     capacity: table.capacity,
     recordSize: table.schema.size,
     schema: table.schema.version,
@@ -61,10 +61,10 @@ export class MemorySession implements StoreSession {
 
   /** The native handle of a table, opened with its first use. */
   handle(table: Table): number {
-    let handle = this.handles.get(table.name);
+    let handle = this.handles.get(table.storage);
     if (handle === undefined) {
       handle = openTable(this.name, table, this.seed);
-      this.handles.set(table.name, handle);
+      this.handles.set(table.storage, handle);
     }
     return handle;
   }

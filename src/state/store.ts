@@ -19,10 +19,12 @@ export const keyKinds = {
   'five-tuple': 2,
   /** Both endpoints and the protocol in a fixed order: the same for both directions. */
   flow: 3,
+  /** Both endpoints, the inside one first, as upstream translations staged them. */
+  session: 4,
   /** Source, destination, protocol and IPv4 identification: one datagram's fragments (RFC 791). */
-  fragment: 4,
+  fragment: 5,
   /** The register's key column, filled by an earlier operator. */
-  staged: 5,
+  staged: 6,
 } as const;
 
 export type KeyKind = keyof typeof keyKinds;

@@ -18,7 +18,10 @@ export interface TableOptions {
 
 /** @typeParam Name the field under which a batch carries the table's record after a lookup */
 export interface Table<Name extends string = string, F = object> {
+  /** Field name in a batch. */
   readonly name: Name;
+  /** Name in the store; other than `name` only for an alias. */
+  readonly storage: string;
   readonly schema: RecordSchema<F>;
   readonly capacity: number;
   readonly idleMilliseconds: readonly number[];
@@ -46,9 +49,22 @@ export function table<Name extends string, F>(
   if (!(options.capacity >= 1)) throw new RangeError(`table ${name}: capacity ${options.capacity} is not positive`);
   return {
     name,
+    storage: name,
     schema,
     capacity: options.capacity,
     idleMilliseconds: seconds.map((s) => Math.round(s * 1000)),
     scope: options.scope ?? 'shared',
   };
 }
+
+/**
+ * The same table under another field name, for a packet that needs two of its records at once (one
+ * that it was looked up in, and one that it reserves).
+ */
+export function alias<Name extends string, F>(original: Table<string, F>, name: Name): Table<Name, F> {
+  return { ...original, name };
+}
+
+/** A table of whatever record. */
+// biome-ignore lint/suspicious/noExplicitAny: a record's fields are invariant
+export type AnyTable = Table<string, any>;

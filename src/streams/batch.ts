@@ -6,6 +6,7 @@
  */
 import type { NativeLane } from '../native.ts';
 import type { Lane } from './lane.ts';
+import type { WhereMask } from './traits.ts';
 
 /** What a lookup left for a row; `deferred`: an earlier batch's write to the same key is in flight. */
 export const looked = { none: 0, hit: 1, miss: 2, deferred: 3 } as const;
@@ -154,6 +155,11 @@ export class PacketBatch<Fields = unknown> {
   }
   get exceptionCount(): number {
     return this.header[22] as number;
+  }
+
+  /** False when no row can match: lets an operator pass over the whole batch. */
+  mayMatch(where: WhereMask): boolean {
+    return (((this.header[23] as number) & where.all) >>> 0) === where.all;
   }
 
   /** Puts a row at the end of a register's staged list; `writeState` performs them in that order. */

@@ -88,6 +88,9 @@ export class Lane {
   /** Every batch that this lane receives. Only one subscriber: a batch has one owner. */
   readonly packets: Observable<PacketBatch>;
 
+  /** Everything that keeps packets out of batches. */
+  readonly holds: { readonly count: number }[] = [];
+
   private readonly shape: NativeLane;
   private readonly control: Int32Array;
   private readonly counters: Float64Array;
@@ -270,6 +273,26 @@ export class Lane {
     return native.originate(this.number, batch.index, ((ingress & 0xff) << 24) | length);
   }
 
+  /**
+   * Sends a frame that no received packet asked for (an ARP probe). False when there is no free batch
+   * or buffer; the caller tries again later.
+   */
+  transmit(port: number, frame: Uint8Array): boolean {
+    const batch = this.free.pop();
+    if (!batch) return false;
+    batch.header.fill(0);
+    batch.view.setFloat64(batch.header.byteOffset + 8, this.nowNanoseconds, true);
+    const row = this.originate(batch, port, frame.length);
+    if (row >= 0) {
+      new Uint8Array(this.pool.arena).set(frame, batch.data[row] as number);
+      batch.verdict[row] = port + 1;
+    }
+    batch.leased = true;
+    batch.lease++;
+    this.settle(batch);
+    return row >= 0;
+  }
+
   /** Lets a held packet in again, ahead of what the next breath receives. False when the queue is full. */
   inject(handle: number, data: number, length: number, ingress: number): boolean {
     const count = this.control[this.word('injectCount')] as number;
@@ -302,6 +325,7 @@ export class Lane {
       received: list('received'),
       forwarded: list('forwarded'),
       originated: c[this.word('originated')] as number,
+      held: this.holds.reduce((sum, hold) => sum + hold.count, 0),
       dropped,
       breaths: c[this.word('breaths')] as number,
       emptyPolls: c[this.word('emptyPolls')] as number,
@@ -355,6 +379,8 @@ export interface LaneStatistics {
   readonly received: readonly number[];
   readonly forwarded: readonly number[];
   readonly originated: number;
+  /** Packets that wait outside batches now. */
+  readonly held: number;
   /** Packets, by reason; every reason is there, at zero from the start. */
   readonly dropped: Readonly<Record<string, number>>;
   readonly breaths: number;

@@ -41,6 +41,10 @@ export const trait = {
   originated: bit('originated'),
   options: bit('options'),
   zeroChecksum: bit('zero_checksum'),
+  /** First or later fragment. */
+  fragment: bit('fragment'),
+  /** Routed, and longer than the next link allows: to be fragmented before it is sent. */
+  oversize: bit('oversize'),
 } as const;
 
 /**

@@ -1,0 +1,101 @@
+/**
+ * The NAT's one decision: what becomes of a packet whose endpoint has no binding yet, or whose TCP
+ * control flags move its binding on. Everything else is translated without a look.
+ */
+import type { Looked, RecordCursor } from '../../state/cursor.ts';
+import type { Packet } from '../../streams/packet.ts';
+import { trait } from '../../streams/traits.ts';
+import { drop, type Verdict } from '../../streams/verdict.ts';
+import type { bindingRecord, portRecord } from './tables.ts';
+import { tcpState, timers } from './tables.ts';
+import type { PortAllocator } from './port-allocator.ts';
+
+export type NatPacket = Packet &
+  Looked<'binding', (typeof bindingRecord)['fields']> &
+  Looked<'port', (typeof portRecord)['fields']> &
+  Looked<'reserved', (typeof portRecord)['fields']>;
+
+const noBinding = drop('no-binding');
+const exhausted = drop('ports-exhausted');
+const tcp = 6;
+const udp = 17;
+const syn = 0x02;
+const finOrRst = 0x05;
+
+/** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
+export const endpointLow = (address: number) =>
+  (((address & 0xff) << 24) | ((address & 0xff00) << 8) | ((address >>> 8) & 0xff00) | (address >>> 24)) >>> 0;
+export const endpointHigh = (protocol: number, port: number) =>
+  (((port & 0xff) << 8) | (port >>> 8) | (protocol << 16)) >>> 0;
+
+export class Binder {
+  private readonly allocator: PortAllocator;
+  private readonly answerEcho: (packet: Packet) => Verdict;
+
+  constructor(allocator: PortAllocator, answerEcho: (packet: Packet) => Verdict) {
+    this.allocator = allocator;
+    this.answerEcho = answerEcho;
+  }
+
+  /** Rerunnable: looks only at the packet and its records. */
+  readonly decide = (packet: NatPacket): Verdict | undefined => {
+    if (packet.binding.attended) {
+      if (packet.binding.found) this.follow(packet);
+      else if (packet.has(trait.icmpError)) return noBinding; // an error starts nothing (RFC 5508 REQ-4)
+      else if (!this.open(packet)) return exhausted;
+    }
+    if (packet.port.attended && !packet.port.found) {
+      return packet.has(trait.echoRequest) && !packet.binding.attended ? this.answerEcho(packet) : noBinding;
+    }
+    return undefined;
+  };
+
+  /** Outside first: the reservation makes the port ours, then the binding is published. */
+  private open(packet: NatPacket): boolean {
+    const { allocator } = this;
+    const { protocol, source, sourcePort } = packet;
+    if (!allocator.allocate(protocol, source, sourcePort)) return false;
+    const { binding, reserved } = packet;
+    (reserved as unknown as RecordCursor).reserve(
+      endpointLow(allocator.address),
+      endpointHigh(protocol, allocator.port),
+    );
+    reserved.create();
+    reserved.address = source;
+    reserved.port = sourcePort;
+    const timer = protocol === tcp ? timers.tcpTransitory : protocol === udp ? timers.udp : timers.icmp;
+    binding.create(timer, protocol === tcp);
+    binding.address = allocator.address;
+    binding.port = allocator.port;
+    binding.remoteAddress = packet.destination;
+    binding.remotePort = packet.destinationPort;
+    return true;
+  }
+
+  /**
+   * TCP, as far as one side shows it (RFC 5382 4.3): opening until the inside sends something other
+   * than SYN, then established, and closing from its FIN or RST. A binding that serves several remote
+   * endpoints stays established until it is idle, since one connection's end says nothing of the others.
+   */
+  private follow(packet: NatPacket): void {
+    const { binding } = packet;
+    if (packet.protocol !== tcp || packet.has(trait.icmpError | trait.fragmentLater) || binding.shared === 1) return;
+    const flags = packet.tcpFlags;
+    if (binding.remoteAddress !== packet.destination || binding.remotePort !== packet.destinationPort) {
+      binding.update(timers.tcpEstablished, false);
+      binding.shared = 1;
+    } else if ((flags & finOrRst) !== 0) {
+      if (binding.state !== tcpState.closing) this.turn(packet, tcpState.closing);
+    } else if ((flags & syn) !== 0) {
+      if (binding.state === tcpState.closing) this.turn(packet, tcpState.opening);
+    } else if (binding.state === tcpState.opening) {
+      this.turn(packet, tcpState.established);
+    }
+  }
+
+  private turn(packet: NatPacket, state: number): void {
+    const established = state === tcpState.established;
+    packet.binding.update(established ? timers.tcpEstablished : timers.tcpTransitory, !established);
+    packet.binding.state = state;
+  }
+}

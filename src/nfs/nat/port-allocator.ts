@@ -1,0 +1,112 @@
+/**
+ * Chooses external endpoints, from blocks that this lane leases of each address's ports.
+ *
+ * RFC 4787: REQ-2, an inside host keeps one external address while it has ports; REQ-3, ports below
+ * 1024 are mapped below 1024 where one is free, others above; REQ-4, UDP keeps its parity (RTP and RTCP).
+ * A port is used by one inside endpoint only, whatever the destination (REQ-1, no overloading).
+ */
+import type { Lease, StoreSession } from '../../state/store.ts';
+
+/** Numbers leased at once: one call to the store for this many new flows; left behind by a lane that dies. */
+const block = 32;
+
+/** One protocol's ports of one address, of one class and parity; port = first + 2 * number. */
+class PortPool {
+  private readonly lease: Lease;
+  private readonly numbers = new Uint32Array(block);
+  private left = 0;
+  private readonly first: number;
+  private readonly step: number;
+
+  constructor(session: StoreSession, name: string, first: number, last: number, step: number) {
+    this.first = first;
+    this.step = step;
+    this.lease = session.lease(name, 0, Math.floor((last - first) / step) + 1);
+  }
+
+  take(): number {
+    if (this.left === 0) this.left = this.lease.take(this.numbers);
+    if (this.left === 0) return -1;
+    this.left--;
+    return this.first + this.step * (this.numbers[this.left] as number);
+  }
+
+  give(port: number): void {
+    this.lease.give((port - this.first) / this.step);
+  }
+
+  close(): void {
+    while (this.left > 0) this.lease.give(this.numbers[--this.left] as number);
+  }
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Ports below 1024 that stand in for ports below 1024; those below 512 belong to well-known services. */
+const lowRange: PortRange = { first: 512, last: 1023 };
+const udp = 17;
+
+export class PortAllocator {
+  /** Of the last `allocate`. */
+  address = 0;
+  port = 0;
+  private readonly addresses: readonly number[];
+  private readonly high: PortRange;
+  private readonly session: StoreSession;
+  private readonly pools = new Map<number, PortPool>();
+
+  constructor(session: StoreSession, addresses: readonly number[], high: PortRange) {
+    this.session = session;
+    this.addresses = addresses;
+    this.high = high;
+  }
+
+  /** Sets `address` and `port`; false when every address is exhausted. */
+  allocate(protocol: number, insideAddress: number, insidePort: number): boolean {
+    const count = this.addresses.length;
+    const start = Math.imul(insideAddress, 0x9e3779b1) >>> 0;
+    for (let k = 0; k < count; k++) {
+      const index = (start + k) % count;
+      if (insidePort < 1024 && protocol !== 1 && this.from(protocol, index, insidePort, lowRange)) return true;
+      if (this.from(protocol, index, insidePort, this.high)) return true;
+    }
+    return false;
+  }
+
+  private from(protocol: number, index: number, insidePort: number, range: PortRange): boolean {
+    const port = this.pool(protocol, index, insidePort, range).take();
+    if (port < 0) return false;
+    this.address = this.addresses[index] as number;
+    this.port = port;
+    return true;
+  }
+
+  private pool(protocol: number, index: number, port: number, range: PortRange): PortPool {
+    const low = range === lowRange ? 1 : 0;
+    const parity = protocol === udp ? port & 1 : 0;
+    const key = ((index * 256 + protocol) * 2 + low) * 2 + parity;
+    let pool = this.pools.get(key);
+    if (!pool) {
+      const step = protocol === udp ? 2 : 1;
+      const first = step === 2 && (range.first & 1) !== parity ? range.first + 1 : range.first;
+      pool = new PortPool(this.session, `ports/${protocol}/${this.addresses[index]}/${low}/${parity}`, first, range.last, step);
+      this.pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** Gives an endpoint back: its binding has ended. */
+  release(protocol: number, address: number, port: number): void {
+    const index = this.addresses.indexOf(address);
+    if (index < 0) return; // of an address that is no longer configured
+    const inLow = port <= lowRange.last && port < this.high.first;
+    this.pool(protocol, index, port, inLow ? lowRange : this.high).give(port);
+  }
+
+  close(): void {
+    for (const pool of this.pools.values()) pool.close();
+  }
+}

@@ -1,0 +1,26 @@
+/** Packets to the router's own addresses: echo requests are answered, all else ends here. */
+import { type BatchOperator, synchronousOperator } from '../../streams/operator.ts';
+import { Packet } from '../../streams/packet.ts';
+import { matches, trait, type WhereMask } from '../../streams/traits.ts';
+import { drop } from '../../streams/verdict.ts';
+import type { IcmpErrors } from './icmp-errors.ts';
+
+const answered = drop('answered');
+const toSelf = drop('to-self');
+
+export function answerLocal<F>(own: WhereMask, errors: IcmpErrors): BatchOperator<F> {
+  return synchronousOperator('answerLocal', (lane) => {
+    const packet = new Packet(lane.pool.arena);
+    return (batch) => {
+      if (!batch.mayMatch(own)) return;
+      const { count } = batch;
+      for (let row = 0; row < count; row++) {
+        if (batch.verdict[row] !== 0 || !matches(batch.traits[row] as number, own)) continue;
+        packet.move(batch, row);
+        const echo = packet.has(trait.echoRequest) && packet.has(trait.ipv4);
+        if (echo) errors.answerEcho(packet);
+        batch.verdict[row] = echo ? answered : toSelf;
+      }
+    };
+  });
+}
