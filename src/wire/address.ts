@@ -31,8 +31,8 @@ export function formatIpv4(address: number): string {
 export function parseIpv6(text: string): Uint8Array | undefined {
   const halves = withoutDottedTail(text)?.split('::');
   if (halves === undefined || halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] as string);
-  const tail = halves.length === 2 ? parseGroups(halves[1] as string) : [];
+  const head = parseGroups(halves[0]);
+  const tail = halves.length === 2 ? parseGroups(halves[1]) : [];
   if (head === undefined || tail === undefined) return undefined;
   const missing = 8 - head.length - tail.length;
   // "::" stands for at least one group of zeros (RFC 4291; RFC 5952 section 4.2.2 only discourages one).
@@ -139,7 +139,7 @@ function parseGroups(text: string): number[] | undefined {
 }
 
 function groupAt(address: Uint8Array, index: number): number {
-  return ((address[2 * index] as number) << 8) | (address[2 * index + 1] as number);
+  return (address[2 * index] << 8) | address[2 * index + 1];
 }
 
 /** Start and length of the longest run of zero groups, the first of equals. */

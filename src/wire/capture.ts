@@ -40,12 +40,12 @@ export function readCapture(bytes: Uint8Array): Capture {
 
 /** A window on the bytes of packet `index`, in its interface's link type. */
 export function packetAt(capture: Capture, index: number): Uint8Array {
-  const offset = capture.offsets[index] as number;
-  return capture.bytes.subarray(offset, offset + (capture.lengths[index] as number));
+  const offset = capture.offsets[index];
+  return capture.bytes.subarray(offset, offset + capture.lengths[index]);
 }
 
 export function linkTypeAt(capture: Capture, index: number): number {
-  return capture.linkTypes[capture.interfaces[index] as number] as number;
+  return capture.linkTypes[capture.interfaces[index]];
 }
 
 /** Packet `index` as an Ethernet frame, its link header replaced; undefined where that is unknown. */

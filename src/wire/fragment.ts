@@ -87,7 +87,7 @@ function copiedOptions(options: Uint8Array): Uint8Array {
   const copied: Uint8Array[] = [];
   let at = 0;
   while (at < options.length) {
-    const kind = options[at] as number;
+    const kind = options[at];
     if (kind === 0) break;
     const length = kind === 1 ? 1 : (options[at + 1] ?? 0);
     if (length === 0 || (length === 1 && kind !== 1)) break;

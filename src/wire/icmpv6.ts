@@ -194,7 +194,7 @@ export function setOverride(view: DataView, offset: number, value: boolean): voi
 }
 
 export function setTarget(view: DataView, offset: number, value: Uint8Array): void {
-  for (let i = 0; i < 16; i++) view.setUint8(offset + 8 + i, value[i] as number);
+  for (let i = 0; i < 16; i++) view.setUint8(offset + 8 + i, value[i]);
 }
 
 /** Computes and stores the checksum; `pseudoHeader` is the sum from IPv6's codec. */

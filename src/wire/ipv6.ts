@@ -112,11 +112,11 @@ export function setHopLimit(view: DataView, offset: number, value: number): void
 }
 
 export function setSource(view: DataView, offset: number, value: Uint8Array): void {
-  for (let i = 0; i < 16; i++) view.setUint8(offset + 8 + i, value[i] as number);
+  for (let i = 0; i < 16; i++) view.setUint8(offset + 8 + i, value[i]);
 }
 
 export function setDestination(view: DataView, offset: number, value: Uint8Array): void {
-  for (let i = 0; i < 16; i++) view.setUint8(offset + 24 + i, value[i] as number);
+  for (let i = 0; i < 16; i++) view.setUint8(offset + 24 + i, value[i]);
 }
 
 /** The pseudo-header's sum for a transport of `length` bytes. A routing header's last address is not looked for. */

@@ -50,7 +50,7 @@ export function isLaterFragment(view: DataView, offset: number, end: number): bo
 /** Copies the head of a packet; returns the quote's length in bytes. */
 export function write(view: DataView, offset: number, fields: QuotedFields): number {
   const length = Math.min(fields.packet.length, fields.maximum);
-  for (let i = 0; i < length; i++) view.setUint8(offset + i, fields.packet[i] as number);
+  for (let i = 0; i < length; i++) view.setUint8(offset + i, fields.packet[i]);
   return length;
 }
 

@@ -29,7 +29,7 @@ export function tokenize(text: string, base: number): Token[] {
   const tokens: Token[] = [];
   let at = 0;
   while (at < text.length) {
-    const char = text[at] as string;
+    const char = text[at];
     if (char === ' ' || char === '\t') {
       at += 1;
     } else if (char === '"') {
@@ -76,7 +76,7 @@ function wordToken(text: string, column: number): Token {
 /** Up to white space or a group; a value's quotes keep white space within. */
 function wordEnd(text: string, start: number, base: number): number {
   let at = start;
-  while (at < text.length && !' \t()'.includes(text[at] as string)) {
+  while (at < text.length && !' \t()'.includes(text[at])) {
     at = text[at] === '"' ? stringEnd(text, at, base) : at + 1;
   }
   if (text[at] === ')') throw new TextError(base + at, '")" without its "("');
@@ -133,7 +133,7 @@ function unescapeText(text: string, column: number): Uint8Array {
 
 /** Adds the byte of the escape at `at`; returns the escape's length. */
 function unescapeOne(text: string, at: number, column: number, bytes: number[]): number {
-  const simple = ESCAPES[text[at + 1] as string];
+  const simple = ESCAPES[text[at + 1]];
   if (simple !== undefined) {
     bytes.push(simple.charCodeAt(0));
     return 2;

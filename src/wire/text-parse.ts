@@ -20,7 +20,7 @@ const MAXIMUM_DEPTH = 3;
 /** The bytes of `raw=HEX`; undefined for any other text. */
 export function parseRaw(text: string): Uint8Array | undefined {
   const match = /^\s*raw="?([0-9a-fA-F\s:]*)"?\s*$/.exec(text);
-  return match ? fromHex(match[1] as string) : undefined;
+  return match ? fromHex(match[1]) : undefined;
 }
 
 /** Throws TextError, for `raw=` too, which describes nothing. */
