@@ -1,0 +1,19 @@
+#include "port/dpdk/error.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+
+namespace rxnf::dpdk {
+
+int fail(rxnf_error *error, int code, const char *format, ...) {
+  if (error != nullptr) {
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(error->message, sizeof(error->message), format, arguments);
+    va_end(arguments);
+  }
+  return -std::abs(code);
+}
+
+}  // namespace rxnf::dpdk
