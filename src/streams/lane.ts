@@ -273,6 +273,11 @@ export class Lane {
     return native.originate(this.number, batch.index, ((ingress & 0xff) << 24) | length);
   }
 
+  /** Packets that each further breath may receive from a port at the most; -1: no limit. */
+  setBudget(port: number, packets: number): void {
+    this.control[this.word('budget') + port] = packets;
+  }
+
   /**
    * Sends a frame that no received packet asked for (an ARP probe). False when there is no free batch
    * or buffer; the caller tries again later.

@@ -64,6 +64,11 @@ export class MemoryPort implements LanePort {
     return length === 0 ? undefined : this.scratch.slice(0, length);
   }
 
+  /** Copies the next transmitted frame into `out`; its length, or 0 where there is none. */
+  takeInto(out: Uint8Array): number {
+    return native.take(this.queue, out);
+  }
+
   /** Frames pushed and not yet received. */
   get unread(): number {
     return native.unread(this.queue);
