@@ -53,6 +53,8 @@ class Parse : public Kernel {
   int32_t run(Batch &batch) override;
 
  private:
+  bool plain(const uint8_t *p, uint32_t length, const ParsePort &port, uint32_t &traits,
+             Flow &flow) const;
   Reason parse(const uint8_t *p, uint32_t length, uint32_t ingress, uint32_t &traits, uint16_t &l3,
                uint16_t &l4, Flow &flow) const;
   Reason ipv4(const uint8_t *ip, uint32_t left, uint32_t &traits, uint16_t &l4, Flow &flow) const;

@@ -24,7 +24,7 @@ constexpr Transport tcp_fields{0, 2, 16, 1, 0xffffffff}, udp_fields{0, 2, 6, 1, 
     query_fields{4, 4, 2, 1, 0};
 
 // Rewrites addresses; returns the delta of the pseudo-header and adds it to the header's.
-uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
+inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
   uint64_t d = 0;
   if (e.bits & edit::source) {
     d += delta32(load<uint32_t>(ip + 12), e.source);
@@ -38,7 +38,7 @@ uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
   return d;
 }
 
-void rewrite_transport(uint8_t *l4, const Transport &t, bool udp, const Edit &e, uint64_t addresses) {
+inline void rewrite_transport(uint8_t *l4, const Transport &t, bool udp, const Edit &e, uint64_t addresses) {
   uint64_t d = t.pseudo ? addresses : 0;
   if (e.bits & edit::source) {
     d += delta16(load<uint16_t>(l4 + t.source_port), e.source_port);
@@ -63,7 +63,7 @@ const Transport *transport_of(uint8_t protocol) {
 
 // The quoted packet went the other way: what was staged for this flow's source is its destination.
 // The parse kernel checked that its header and eight bytes after it are there.
-void rewrite_quote(uint8_t *icmp, uint32_t left, const Edit &outer) {
+[[gnu::noinline]] void rewrite_quote(uint8_t *icmp, uint32_t left, const Edit &outer) {
   uint8_t *ip = icmp + 8;
   const uint16_t icmp_checksum = load<uint16_t>(icmp + 2);
   // The ICMP checksum covers the quote: sum what changes there before and after.

@@ -26,12 +26,11 @@ inline constexpr uint16_t ethertype_ipv4 = 0x0008, ethertype_ipv6 = 0xdd86, ethe
 inline constexpr uint8_t protocol_icmp = 1, protocol_tcp = 6, protocol_udp = 17,
                          protocol_icmpv6 = 58;
 
+// Of a sum of at most 2^16 words, so that the carries fit: below 2^48.
 inline uint16_t fold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
+  auto s = static_cast<uint32_t>((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32));
+  s = (s & 0xffff) + (s >> 16);
+  return static_cast<uint16_t>(s + (s >> 16));
 }
 
 // One's complement sum of bytes; 0xffff over data that carries its own valid checksum.

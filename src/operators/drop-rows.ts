@@ -1,6 +1,14 @@
+import type { PacketBatch } from '../streams/batch.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
 import { matches, type WhereMask } from '../streams/traits.ts';
 import { drop } from '../streams/verdict.ts';
+
+function apply(batch: PacketBatch, rows: WhereMask, reason: number): void {
+  const { verdict, traits, count } = batch;
+  for (let row = 0; row < count; row++) {
+    if (verdict[row] === 0 && matches(traits[row] as number, rows)) verdict[row] = reason;
+  }
+}
 
 /**
  * Drops the packets that a mask describes, each rule under its own reason; the first rule that
@@ -13,11 +21,7 @@ export function dropRows<F>(rules: readonly { where: WhereMask; reason: string }
   return synchronousOperator('dropRows', () => (batch) => {
     for (let k = 0; k < compiled.length; k++) {
       const rule = compiled[k] as (typeof compiled)[number];
-      if (!batch.mayMatch(rule.where)) continue;
-      const { verdict, traits, count } = batch;
-      for (let row = 0; row < count; row++) {
-        if (verdict[row] === 0 && matches(traits[row] as number, rule.where)) verdict[row] = rule.verdict;
-      }
+      if (batch.mayMatch(rule.where)) apply(batch, rule.where, rule.verdict);
     }
   });
 }

@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert';
-import { cursorFor, type Looked, type RecordCursor } from '../state/cursor.ts';
+import { cursorFor, type Looked, type RecordCursor, recordField } from '../state/cursor.ts';
+import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
@@ -63,15 +64,17 @@ class Author implements Decider {
   private readonly lane: Lane;
   private readonly run: Decide<unknown>;
   private readonly packet: Packet;
+  private readonly synchronous: boolean;
   private readonly cursors: RecordCursor[];
 
   constructor(lane: Lane, run: Decide<unknown>) {
     this.lane = lane;
     this.run = run;
+    this.synchronous = lane.tables.every((table) => sessionOf(lane, table as AnyTable).synchronous);
     this.packet = new Packet(lane.pool.arena);
     this.cursors = lane.tables.map((table, register) => {
-      const cursor = cursorFor(table as Table, register);
-      Object.defineProperty(this.packet, table.name, { value: cursor, enumerable: true });
+      const cursor = cursorFor(table as AnyTable, register);
+      Object.defineProperty(this.packet, table.name, recordField(cursor));
       return cursor;
     });
   }
@@ -86,7 +89,9 @@ class Author implements Decider {
     if (this.lane.debug) this.packet.expire();
   }
 
+  /** Waits for an earlier batch's write, in any of its tables; `writeState` decides it then. */
   private isDeferred(batch: PacketBatch, row: number): boolean {
+    if (this.synchronous) return false;
     for (let r = 0; r < batch.registers.length; r++) {
       if ((batch.registers[r] as RegisterColumns).state[row] === looked.deferred) return true;
     }
@@ -95,20 +100,26 @@ class Author implements Decider {
 
   /** Rows that any of the registers attended, each once, in the batch's order. */
   attendedRows(batch: PacketBatch, registers: readonly number[], mask: WhereMask): void {
-    let total = 0;
+    let attending = 0;
+    let only = 0;
     for (let k = 0; k < registers.length; k++) {
-      batch.deciders[registers[k] as number] = this;
-      total += batch.attendedCount(registers[k] as number);
+      const r = registers[k] as number;
+      batch.deciders[r] = this;
+      if (batch.attendedCount(r) === 0) continue;
+      attending++;
+      only = r;
     }
-    if (total === 0) return;
-    if (registers.length === 1) {
-      const r = registers[0] as number;
-      const { attended } = batch.registers[r] as RegisterColumns;
-      for (let i = 0; i < total; i++) this.decideIf(batch, attended[i] as number, mask);
-    } else {
-      this.merge(batch, registers, mask);
-    }
+    if (attending === 0) return;
+    if (attending > 1) this.merge(batch, registers, mask);
+    else this.list(batch, (batch.registers[only] as RegisterColumns).attended, batch.attendedCount(only), mask);
     if (this.lane.debug) this.packet.expire();
+  }
+
+  private list(batch: PacketBatch, rows: Uint16Array, count: number, mask: WhereMask): void {
+    for (let i = 0; i < count; i++) {
+      const row = rows[i] as number;
+      if (!this.isDeferred(batch, row)) this.decideIf(batch, row, mask);
+    }
   }
 
   private readonly positions = new Uint16Array(8);
@@ -144,14 +155,13 @@ class Author implements Decider {
   /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */
   decide(batch: PacketBatch, row: number): void {
     this.packet.move(batch, row);
-    for (let i = 0; i < this.cursors.length; i++) (this.cursors[i] as RecordCursor).bind(batch, row);
     try {
       const verdict = this.run(this.packet);
       if (verdict !== undefined) batch.verdict[row] = verdict as number;
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       batch.verdict[row] = -callbackError;
-      for (let i = 0; i < this.cursors.length; i++) (this.cursors[i] as RecordCursor).discard();
+      for (const cursor of this.cursors) if (cursor.bound === this.packet.moves) cursor.discard();
       this.lane.report({ event: 'callback-error', message: String(error) });
     }
   }

@@ -6,7 +6,7 @@
 import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
 import type { Packet } from '../streams/packet.ts';
 import type { FieldType, Values } from './record.ts';
-import type { Table } from './table.ts';
+import type { AnyTable } from './table.ts';
 
 /** Timer classes 0 to 3; `watched` records send every packet that hits them to the function. */
 export interface WriteOptions {
@@ -37,15 +37,18 @@ const watchedBit = 0x80;
 const timerMask = 0x03;
 
 export class RecordCursor implements RecordAccess {
-  private batch!: PacketBatch;
-  private columns!: RegisterColumns;
-  private view!: DataView;
-  /** Row of the flow's leader: the record lies there. */
-  private row = 0;
-  private at = 0;
-  private own = 0;
+  /** The packet's `moves` when this was bound; see `recordField`. */
+  bound = -1;
   readonly register: number;
   private readonly size: number;
+  private batch!: PacketBatch;
+  private columns!: RegisterColumns;
+  protected view!: DataView;
+  /** Where the record's bytes are in `view`: as read, or as staged. */
+  protected at = 0;
+  /** Row of the flow's leader: the record lies there. */
+  private row = 0;
+  private own = 0;
 
   constructor(register: number, size: number) {
     this.register = register;
@@ -54,14 +57,14 @@ export class RecordCursor implements RecordAccess {
 
   bind(batch: PacketBatch, row: number): void {
     const columns = batch.registers[this.register] as RegisterColumns;
-    const state = columns.state[row] as number;
-    const leader = state === 0 ? row : (columns.leader[row] as number);
+    const leader = columns.state[row] === looked.none ? row : (columns.leader[row] as number);
     this.batch = batch;
     this.columns = columns;
     this.view = batch.view;
     this.own = row;
     this.row = leader;
-    this.at = (columns.write[leader] === 0 ? columns.record : columns.next) + leader * columns.stride;
+    const column = columns.write[leader] === writeKind.none ? columns.record : columns.next;
+    this.at = column + leader * columns.stride;
   }
 
   get found(): boolean {
@@ -114,16 +117,16 @@ export class RecordCursor implements RecordAccess {
   }
 
   /**
-   * Gives this packet a key of its own, for a record to be created under it (a reservation). Two
-   * little-endian words, as `endpointKey` makes them.
+   * Gives this packet a key of its own, for a record to be created under it (a reservation): its 16
+   * bytes as four little-endian words.
    */
-  reserve(keyLow: number, keyHigh: number, keyLow2 = 0, keyHigh2 = 0): void {
-    const { columns, own } = this;
+  reserve(word0: number, word1: number, word2 = 0, word3 = 0): void {
+    const { columns, own, view } = this;
     const at = columns.key + own * 16;
-    this.view.setUint32(at, keyLow, true);
-    this.view.setUint32(at + 4, keyHigh, true);
-    this.view.setUint32(at + 8, keyLow2, true);
-    this.view.setUint32(at + 12, keyHigh2, true);
+    view.setUint32(at, word0, true);
+    view.setUint32(at + 4, word1, true);
+    view.setUint32(at + 8, word2, true);
+    view.setUint32(at + 12, word3, true);
     columns.state[own] = looked.miss;
     columns.leader[own] = own;
     columns.write[own] = writeKind.none;
@@ -131,31 +134,66 @@ export class RecordCursor implements RecordAccess {
     this.at = columns.record + own * columns.stride;
   }
 
-  get<T>(type: FieldType<T>, offset: number): T {
-    return type.get(this.view, this.at + offset);
-  }
-
-  set<T>(type: FieldType<T>, offset: number, value: T): void {
+  /** Fields may be set once there is a staged record to set them in. */
+  protected target(): number {
     if (this.columns.write[this.row] === writeKind.none) {
       throw new Error('a field was set before create() or update()');
     }
-    type.set(this.view, this.at + offset, value);
+    return this.at;
   }
 }
 
-/** A cursor class for one table, with a property for each field of its record. */
-export function cursorFor(table: Table, register: number): RecordCursor {
+/** A cursor for one table, with a property for each field of its record. */
+export function cursorFor(table: AnyTable, register: number): RecordCursor {
   class TableCursor extends RecordCursor {}
-  for (const [field, type] of Object.entries(table.schema.fields as Record<string, FieldType<unknown>>)) {
-    const offset = (table.schema.offsets as Record<string, number>)[field] as number;
-    Object.defineProperty(TableCursor.prototype, field, {
-      get(this: RecordCursor) {
-        return this.get(type, offset);
-      },
-      set(this: RecordCursor, value: unknown) {
-        this.set(type, offset, value);
-      },
-    });
+  const { fields, offsets, size } = table.schema;
+  for (const [name, type] of Object.entries(fields as Record<string, FieldType<unknown>>)) {
+    Object.defineProperty(TableCursor.prototype, name, accessors(type, offsets[name] as number));
   }
-  return new TableCursor(register, table.schema.size);
+  return new TableCursor(register, size);
+}
+
+/** The members that field accessors use, whatever the table. */
+interface Placed {
+  readonly view: DataView;
+  readonly at: number;
+  target(): number;
+}
+
+/**
+ * One literal for each kind that hot callbacks read, so that the engine sees a DataView call and no
+ * indirection; the rest goes through the field type.
+ */
+function accessors(type: FieldType<unknown>, offset: number): PropertyDescriptor & ThisType<Placed> {
+  const set = function (this: Placed, value: unknown) {
+    type.set(this.view, this.target() + offset, value);
+  };
+  switch (type.kind) {
+    case 'u8':
+      return { get() { return this.view.getUint8(this.at + offset); }, set };
+    case 'port':
+      return { get() { return this.view.getUint16(this.at + offset); }, set };
+    case 'u16':
+      return { get() { return this.view.getUint16(this.at + offset, true); }, set };
+    case 'ipv4':
+      return { get() { return this.view.getUint32(this.at + offset); }, set };
+    case 'u32':
+      return { get() { return this.view.getUint32(this.at + offset, true); }, set };
+    default:
+      return { get() { return type.get(this.view, this.at + offset); }, set };
+  }
+}
+
+/** The property of a packet that a table's cursor is reached by: bound when it is first asked for. */
+export function recordField(cursor: RecordCursor): PropertyDescriptor & ThisType<Packet> {
+  return {
+    enumerable: true,
+    get() {
+      if (cursor.bound !== this.moves) {
+        cursor.bind(this.batch, this.row);
+        cursor.bound = this.moves;
+      }
+      return cursor;
+    },
+  };
 }

@@ -162,6 +162,12 @@ export class PacketBatch<Fields = unknown> {
     return (((this.header[23] as number) & where.all) >>> 0) === where.all;
   }
 
+  /** Gives a row more traits, so that `mayMatch` knows of them too. */
+  addTraits(row: number, traits: number): void {
+    this.traits[row] = ((this.traits[row] as number) | traits) >>> 0;
+    this.header[23] = (this.header[23] as number) | traits;
+  }
+
   /** Puts a row at the end of a register's staged list; `writeState` performs them in that order. */
   stage(register: number, row: number): void {
     const count = this.header[10 + register] as number;

@@ -19,6 +19,8 @@ const swap32 = (v: number) =>
 export class Packet {
   batch!: PacketBatch;
   row = -1;
+  /** Counts `move`s, so that what was derived from a row can tell that it is another's. */
+  moves = 0;
   /** Offset of the packet's first byte in `view`. */
   private start = 0;
   private readonly view: DataView;
@@ -33,6 +35,7 @@ export class Packet {
   move(batch: PacketBatch, row: number): void {
     this.batch = batch;
     this.row = row;
+    this.moves++;
     this.start = batch.data[row] as number;
   }
 
@@ -119,7 +122,7 @@ export class Packet {
     const at = this.batch.flow + this.row * 16;
     this.batch.view.setUint16(at + 8, sourcePort);
     this.batch.view.setUint16(at + 10, destinationPort);
-    this.batch.traits[this.row] = (this.traits | trait.hasFlow) >>> 0;
+    this.batch.addTraits(this.row, trait.hasFlow);
   }
 
   /** Stages a new source endpoint: address and port, or address and ICMP query identifier. */

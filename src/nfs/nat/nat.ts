@@ -113,7 +113,7 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
       ]),
       answerLocal(where({ all: [own], none: [external] }), errors),
       trackFragments(lane, fragments),
-      dropRows([{ where: where({ all: [trait.ipv4], none: [trait.hasFlow] }), reason: 'no-flow' }]),
+      dropRows([{ where: where({ all: [trait.icmpError], none: [trait.hasFlow] }), reason: 'no-flow' }]),
       route({ ...routing, where: elsewhere }),
     );
     const decided = admitted.pipe(

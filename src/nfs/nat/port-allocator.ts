@@ -14,7 +14,9 @@ const block = 32;
 class PortPool {
   private readonly lease: Lease;
   private readonly numbers = new Uint32Array(block);
-  private left = 0;
+  /** Leased and not yet used: from `next` to `end`. */
+  private next = 0;
+  private end = 0;
   private readonly first: number;
   private readonly step: number;
 
@@ -25,10 +27,12 @@ class PortPool {
   }
 
   take(): number {
-    if (this.left === 0) this.left = this.lease.take(this.numbers);
-    if (this.left === 0) return -1;
-    this.left--;
-    return this.first + this.step * (this.numbers[this.left] as number);
+    if (this.next === this.end) {
+      this.next = 0;
+      this.end = this.lease.take(this.numbers);
+      if (this.end === 0) return -1;
+    }
+    return this.first + this.step * (this.numbers[this.next++] as number);
   }
 
   give(port: number): void {
@@ -36,7 +40,7 @@ class PortPool {
   }
 
   close(): void {
-    while (this.left > 0) this.lease.give(this.numbers[--this.left] as number);
+    while (this.next < this.end) this.lease.give(this.numbers[this.next++] as number);
   }
 }
 
