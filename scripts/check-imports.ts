@@ -20,7 +20,18 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'src/state/': ['src/streams/flow-key', 'type src/streams/', 'src/wire/', 'src/native.ts'],
   'src/operators/': ['src/streams/', 'src/state/', 'src/telemetry/', 'src/wire/', 'src/native.ts'],
   'src/nfs/': ['src/operators/', 'src/streams/', 'src/state/', 'src/wire/', 'src/telemetry/'],
+  'src/ports/': ['src/streams/', 'src/wire/', 'src/native.ts'],
+  'src/instance/': [
+    'src/nfs/',
+    'src/ports/',
+    'src/state/',
+    'src/streams/',
+    'src/telemetry/',
+    'src/wire/',
+    'src/native.ts',
+  ],
   'src/testing/': [
+    'src/instance/',
     'src/nfs/',
     'src/operators/',
     'src/state/',
