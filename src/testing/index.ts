@@ -2,6 +2,7 @@
  * `rxnf/testing`: network functions on the bench, with no hardware.
  *
  * - {@link Harness}: send frames into ports, move a virtual clock, look at what comes out.
+ * - {@link replayClients}: capture in, capture out, with the far side acted.
  */
 export {
   type FinishOptions,
@@ -11,3 +12,11 @@ export {
   type PortDescription,
 } from './harness.ts';
 export { hostMac, portMac } from './links.ts';
+export {
+  captureOf,
+  type FlowReport,
+  type ReplayOptions,
+  type ReplayProgress,
+  type ReplayResult,
+  replayClients,
+} from './replay.ts';

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { nat } from 'rxnf';
+import { captureOf, type ReplayResult, replayClients } from 'rxnf/testing';
+import { describe, expect, it } from 'vitest';
+import { parseIpv4 } from '../../src/wire/address.ts';
+import { type Capture, readCapture } from '../../src/wire/capture.ts';
+
+const ip = (text: string) => parseIpv4(text) as number;
+
+const router = () =>
+  nat({
+    inside: ['inside'],
+    outside: 'outside',
+    interfaces: {
+      inside: [{ address: ip('10.99.0.1'), length: 24 }],
+      outside: [{ address: ip('198.18.0.1'), length: 24 }],
+    },
+    pool: [ip('198.18.0.1')],
+  });
+
+function clients(): Capture {
+  return readCapture(readFileSync(new URL('../../captures/clients.pcap', import.meta.url)));
+}
+
+function total(result: ReplayResult, way: 'outward' | 'inward', what: 'sent' | 'received'): number {
+  return result.flowReports.reduce((sum, flow) => sum + flow[way][what], 0);
+}
+
+describe.each(['recorded', 'fast'] as const)('replaying clients with %s timing', (timing) => {
+  const result = replayClients(router(), clients(), { timing });
+
+  it('brings every packet of every flow to the other side, payloads unchanged', () => {
+    const lost = result.flowReports.filter(
+      (flow) => flow.outward.missing + flow.inward.missing > 0,
+    );
+    expect(lost).toEqual([]);
+    expect(total(result, 'outward', 'received')).toBeGreaterThan(2500);
+    expect(total(result, 'inward', 'received')).toBe(total(result, 'inward', 'sent'));
+    expect(total(result, 'inward', 'received')).toBeGreaterThan(2500);
+  });
+
+  it('gives out nothing else than the NAT own messages', () => {
+    expect(result.unexpected).toEqual([]);
+    expect(result.malformed).toEqual([]);
+    expect(result.own).toBeGreaterThan(0);
+    expect(result.unaddressed).toBe(0);
+  });
+
+  it('keeps one translation for each endpoint', () => {
+    expect(result.changedTranslations).toBe(0);
+    expect(result.translations).toBeGreaterThan(400);
+  });
+
+  it('gives a capture file of what came out', () => {
+    const written = readCapture(captureOf(result.outputs));
+    expect(written.count).toBe(result.outputs.length);
+    const inside = readCapture(captureOf(result.outputs, 'inside', 1_700_000_000_000_000_000n));
+    expect(inside.count).toBe(result.outputs.filter(({ port }) => port === 'inside').length);
+    expect(inside.timestampsNanoseconds[0]).toBeGreaterThanOrEqual(1_700_000_000_000_000_000n);
+  });
+});
+
+describe('a replay reports', () => {
+  it('packets that a network function loses', () => {
+    const narrow = nat({
+      inside: ['inside'],
+      outside: 'outside',
+      interfaces: {
+        inside: [{ address: ip('10.99.0.1'), length: 24 }],
+        outside: [{ address: ip('198.18.0.1'), length: 24 }],
+      },
+      pool: [ip('198.18.0.1')],
+      ports: { first: 2000, last: 2063 },
+    });
+    const result = replayClients(narrow, clients());
+    expect(result.missing).toBeGreaterThan(0);
+    expect(result.statistics.dropped['ports-exhausted']).toBeGreaterThan(0);
+    expect(result.unaddressed).toBeGreaterThan(0);
+  });
+
+  it('its progress', () => {
+    const seen: number[] = [];
+    replayClients(router(), clients(), { onProgress: ({ frames }) => seen.push(frames) });
+    expect(seen[0]).toBe(256);
+    expect(seen.at(-1)).toBe(clients().count);
+  });
+});
