@@ -1,6 +1,6 @@
 // Question: what does the queue's column boundary cost against dpdk-testpmd's io loop?
-// Forwards one port to itself on one core and prints Mpps per round. Baseline: testpmd --forward-mode=io
-// on the same vdev, burst and core.
+// Forwards one port to itself on one core and prints Mpps per round. Baseline: testpmd
+// --forward-mode=io on the same vdev, burst and core.
 //
 //   dpdk_loop_test null | pcap:FILE  [burst 64] [rounds 2] [huge|no-huge]
 //
@@ -29,7 +29,8 @@ double forward_for(const OpenPort &port, const rxnf_pool &pool, uint32_t burst, 
     }
     now = Clock::now();
   } while (now - begin < round_length);
-  return static_cast<double>(forwarded) / std::chrono::duration<double, std::micro>(now - begin).count();
+  return static_cast<double>(forwarded) /
+         std::chrono::duration<double, std::micro>(now - begin).count();
 }
 
 }  // namespace
@@ -40,7 +41,8 @@ int main(int argc, char **argv) {
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 2;
   const bool huge = argc > 4 ? std::strcmp(argv[4], "huge") == 0 : hugepages_free(32);
   const bool capture = source.starts_with("pcap:");
-  const std::string vdev = capture ? "net_pcap0,rx_pcap=" + source.substr(5) + ",infinite_rx=1" : "net_null0,size=64";
+  const std::string vdev =
+      capture ? "net_pcap0,rx_pcap=" + source.substr(5) + ",infinite_rx=1" : "net_null0,size=64";
   const rxnf_pool pool = start({vdev}, pool_buffers, huge);
   {
     OpenPort port(capture ? "net_pcap0" : "net_null0");

@@ -1,5 +1,5 @@
-// The DPDK port library against software devices, each case in a process of its own. What needs root
-// (interfaces in a network namespace) is skipped by name without it.
+// The DPDK port library against software devices, each case in a process of its own. What needs
+// root (interfaces in a network namespace) is skipped by name without it.
 #include <sched.h>
 
 #include <cerrno>
@@ -18,7 +18,9 @@ constexpr uint32_t buffers = 4096;
 // Bounds a wait for the kernel: 2000 polls of 1 ms.
 constexpr int patience = 2000;
 
-bool run(const std::string &command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+bool run(const std::string &command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+}
 
 void pause_a_little() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
 
@@ -265,10 +267,13 @@ void ring_gives_back_what_it_took() {
 
 void memif_passes_frames_between_its_two_ends() {
   const std::string socket = ",socket-abstract=no,socket=" + scratch("memif");
-  const rxnf_pool pool = start({"net_memif0,role=server,id=0" + socket, "net_memif1,role=client,id=0" + socket}, buffers);
+  const rxnf_pool pool = start(
+      {"net_memif0,role=server,id=0" + socket, "net_memif1,role=client,id=0" + socket}, buffers);
   OpenPort server("net_memif0"), client("net_memif1");
   Burst b;
-  for (int i = 0; i < patience && (client.counters().link_up == 0 || server.counters().link_up == 0); i++) pause_a_little();
+  for (int i = 0;
+       i < patience && (client.counters().link_up == 0 || server.counters().link_up == 0); i++)
+    pause_a_little();
   EXPECT(client.counters().link_up == 1 && server.counters().link_up == 1);
   b.count = pool.alloc(pool.ctx, b.handle, 1);
   b.data[0] = b.handle[0] + pool.data_min + pool.headroom;
@@ -292,10 +297,12 @@ void vhost_user_server_opens_without_a_peer() {
 // A veth pair in a namespace of this process; frames sent into the right end arrive at the left.
 bool veth() {
   return unshare(CLONE_NEWNET) == 0 && run("ip link add left type veth peer name right") &&
-         run("sysctl -w net.ipv6.conf.all.disable_ipv6=1") && run("ip link set left up") && run("ip link set right up");
+         run("sysctl -w net.ipv6.conf.all.disable_ipv6=1") && run("ip link set left up") &&
+         run("ip link set right up");
 }
 
-// Sends until a frame arrives: the first send after a link came back may meet the socket's old error.
+// Sends until a frame arrives: the first send after a link came back may meet the socket's old
+// error.
 void exchange(const OpenPort &to, const OpenPort &from, const rxnf_pool &pool) {
   Burst burst;
   for (int i = 0; i < patience; i++) {
@@ -335,7 +342,8 @@ void survive_deletion(const OpenPort &a, const OpenPort &b, const rxnf_pool &poo
 
 void af_packet_exchanges_and_survives_deletion() {
   EXPECT(veth());
-  const rxnf_pool pool = start({"net_af_packet0,iface=left", "net_af_packet1,iface=right"}, buffers);
+  const rxnf_pool pool =
+      start({"net_af_packet0,iface=left", "net_af_packet1,iface=right"}, buffers);
   OpenPort a("net_af_packet0"), b("net_af_packet1");
   EXPECT(a.counters().link_up == 1);
   exchange(a, b, pool);
@@ -363,7 +371,9 @@ void tap_receives_what_the_kernel_sends() {
   EXPECT(unshare(CLONE_NEWNET) == 0);
   const rxnf_pool pool = start({"net_tap0,iface=rxnf0"}, buffers);
   OpenPort port("net_tap0");
-  EXPECT(run("ip link set rxnf0 up && ip addr add 192.0.2.1/24 dev rxnf0 && ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev rxnf0"));
+  EXPECT(
+      run("ip link set rxnf0 up && ip addr add 192.0.2.1/24 dev rxnf0 && ip neigh add 192.0.2.2 "
+          "lladdr 02:00:00:00:00:02 dev rxnf0"));
   run("ping -c 1 -W 1 192.0.2.2");
   Burst b;
   for (int i = 0; i < patience && b.receive(port, 8) == 0; i++) pause_a_little();
@@ -384,8 +394,10 @@ struct Case {
   void (*body)();
   bool needs_root;
 };
-#define CASE(f) {#f, f, false}
-#define ROOT_CASE(f) {#f, f, true}
+#define CASE(f) \
+  { #f, f, false }
+#define ROOT_CASE(f) \
+  { #f, f, true }
 const Case cases[] = {
     CASE(null_port_forwards_and_conserves_its_buffers),
     CASE(pool_gives_all_or_nothing),
@@ -421,7 +433,8 @@ bool passes(const Case &c) {
   }
   int status = 0;
   waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) std::printf("  ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  if (WIFSIGNALED(status))
+    std::printf("  ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

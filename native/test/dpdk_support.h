@@ -15,23 +15,23 @@
 
 namespace rxnf::test {
 
-#define EXPECT(condition)                                                             \
-  do {                                                                                \
-    if (!(condition)) {                                                               \
-      std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition);   \
-      std::_Exit(1);                                                                  \
-    }                                                                                 \
+#define EXPECT(condition)                                                           \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
+      std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition); \
+      std::_Exit(1);                                                                \
+    }                                                                               \
   } while (0)
 
 inline rxnf_error last_error{};
 
 // Fails the case with the library's own sentence.
-#define SUCCEEDS(call)                                                                          \
-  do {                                                                                          \
-    if ((call) != 0) {                                                                          \
-      std::fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, last_error.message);   \
-      std::_Exit(1);                                                                            \
-    }                                                                                           \
+#define SUCCEEDS(call)                                                                        \
+  do {                                                                                        \
+    if ((call) != 0) {                                                                        \
+      std::fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, last_error.message); \
+      std::_Exit(1);                                                                          \
+    }                                                                                         \
   } while (0)
 
 inline const rxnf_dpdk_library &library() {
@@ -42,7 +42,8 @@ inline const rxnf_dpdk_library &library() {
       std::fprintf(stderr, "%s (set RXNF_DPDK_LIBRARY to its path)\n", dlerror());
       std::exit(2);
     }
-    auto get = reinterpret_cast<decltype(&rxnf_dpdk_library_get)>(dlsym(handle, "rxnf_dpdk_library_get"));
+    auto get =
+        reinterpret_cast<decltype(&rxnf_dpdk_library_get)>(dlsym(handle, "rxnf_dpdk_library_get"));
     return get();
   }();
   return *loaded;
@@ -59,14 +60,19 @@ inline bool hugepages_free(unsigned wanted) {
 
 // Memory: hugepages where 64 MiB of them are free, ordinary pages elsewhere.
 inline std::vector<std::string> eal_arguments(const std::vector<std::string> &vdevs, bool huge) {
-  std::vector<std::string> argv{"rxnf", "--lcores", "0@(0)", "--no-pci", "--no-telemetry", "--log-level=error"};
-  if (huge) argv.push_back("--in-memory");
-  else for (const char *a : {"--no-huge", "-m", "256", "--legacy-mem", "--no-shconf"}) argv.push_back(a);
+  std::vector<std::string> argv{"rxnf",     "--lcores",       "0@(0)",
+                                "--no-pci", "--no-telemetry", "--log-level=error"};
+  if (huge)
+    argv.push_back("--in-memory");
+  else
+    for (const char *a : {"--no-huge", "-m", "256", "--legacy-mem", "--no-shconf"})
+      argv.push_back(a);
   for (const auto &v : vdevs) argv.push_back("--vdev=" + v);
   return argv;
 }
 
-inline rxnf_pool start(const std::vector<std::string> &vdevs, uint32_t buffers, bool huge = hugepages_free(32)) {
+inline rxnf_pool start(const std::vector<std::string> &vdevs, uint32_t buffers,
+                       bool huge = hugepages_free(32)) {
   const auto arguments = eal_arguments(vdevs, huge);
   std::vector<const char *> argv;
   for (const auto &a : arguments) argv.push_back(a.c_str());
@@ -103,7 +109,8 @@ struct Burst {
   }
   // Sends what the port takes and frees the rest: how many it took.
   uint32_t send(const OpenPort &port, const rxnf_pool &pool, bool moved = true) {
-    const uint32_t sent = port.queue.transmit(port.queue.ctx, handle, moved ? data : nullptr, length, count);
+    const uint32_t sent =
+        port.queue.transmit(port.queue.ctx, handle, moved ? data : nullptr, length, count);
     if (sent < count) pool.free(pool.ctx, handle + sent, count - sent);
     count = 0;
     return sent;

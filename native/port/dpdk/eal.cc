@@ -39,12 +39,18 @@ class KeepAffinity {
 
 const char *meaning(int code) {
   switch (code) {
-    case EACCES: return "permission denied (hugepages or /dev/vfio)";
-    case ENOMEM: return "not enough memory or hugepages";
-    case ENODEV: return "a device could not be probed";
-    case EINVAL: return "an argument was not understood";
-    case EALREADY: return "EAL was started before in this process";
-    default: return rte_strerror(code);
+    case EACCES:
+      return "permission denied (hugepages or /dev/vfio)";
+    case ENOMEM:
+      return "not enough memory or hugepages";
+    case ENODEV:
+      return "a device could not be probed";
+    case EINVAL:
+      return "an argument was not understood";
+    case EALREADY:
+      return "EAL was started before in this process";
+    default:
+      return rte_strerror(code);
   }
 }
 
@@ -67,7 +73,8 @@ int start(int argc, const char *const *argv, rxnf_error *error) {
   if (rte_eal_init(argc, pointers.data()) < 0) {
     const int code = rte_errno != 0 ? rte_errno : EIO;
     phase = Phase::failed;
-    return fail(error, code, "EAL did not start: %s; its own messages are on stderr", meaning(code));
+    return fail(error, code, "EAL did not start: %s; its own messages are on stderr",
+                meaning(code));
   }
   phase = Phase::running;
   return 0;
@@ -76,7 +83,8 @@ int start(int argc, const char *const *argv, rxnf_error *error) {
 bool started() { return phase == Phase::running; }
 
 int register_thread(rxnf_error *error) {
-  if (!started()) return fail(error, ENODEV, "EAL is not running: start it before registering threads");
+  if (!started())
+    return fail(error, ENODEV, "EAL is not running: start it before registering threads");
   if (rte_lcore_id() != LCORE_ID_ANY) return 0;
   if (rte_thread_register() < 0)
     return fail(error, rte_errno, "EAL took no further thread: %s (at most %d lcores)",

@@ -13,8 +13,8 @@
 namespace rxnf::dpdk {
 namespace {
 
-constexpr uint32_t chunk = 256;                    // handles converted at a time: 2 KiB of stack
-constexpr uint64_t largest_span = 0x7fffffff;      // offsets are positive 32-bit integers
+constexpr uint32_t chunk = 256;                // handles converted at a time: 2 KiB of stack
+constexpr uint64_t largest_span = 0x7fffffff;  // offsets are positive 32-bit integers
 constexpr uint32_t smallest_pool = 64;
 constexpr uint32_t cache = RTE_MEMPOOL_CACHE_MAX_SIZE;
 
@@ -38,7 +38,8 @@ void release(void *, const uint32_t *handles, uint32_t n) {
   const uintptr_t base = current.base;
   for (uint32_t done = 0; done < n;) {
     const uint32_t m = std::min(chunk, n - done);
-    for (uint32_t i = 0; i < m; i++) objects[i] = reinterpret_cast<void *>(base + handles[done + i]);
+    for (uint32_t i = 0; i < m; i++)
+      objects[i] = reinterpret_cast<void *>(base + handles[done + i]);
     rte_mempool_put_bulk(current.mempool, objects, m);
     done += m;
   }
@@ -62,18 +63,21 @@ uint32_t alloc(void *, uint32_t *handles, uint32_t n) {
 
 uint32_t available(void *) { return rte_mempool_avail_count(current.mempool); }
 
-// Without hugepages no device reads the pool by physical address, so a buffer may straddle pages. By
-// default it may not, which puts one buffer on each 4 KiB page: the headers then fall on the same few
-// cache sets, and forwarding costs 20 ns a packet instead of 6 (measured on net_null, bursts of 64).
+// Without hugepages no device reads the pool by physical address, so a buffer may straddle pages.
+// By default it may not, which puts one buffer on each 4 KiB page: the headers then fall on the
+// same few cache sets, and forwarding costs 20 ns a packet instead of 6 (measured on net_null,
+// bursts of 64).
 unsigned placement() { return rte_eal_has_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG; }
 
 }  // namespace
 
 int open_pool(uint32_t buffers, uint32_t room, rxnf_pool *out, rxnf_error *error) {
-  if (!started()) return fail(error, ENODEV, "EAL is not running: start it before opening the pool");
+  if (!started())
+    return fail(error, ENODEV, "EAL is not running: start it before opening the pool");
   if (current.mempool != nullptr) return fail(error, EEXIST, "the packet pool is open already");
   if (buffers < smallest_pool)
-    return fail(error, EINVAL, "a pool of %u buffers is too small: at least %u", buffers, smallest_pool);
+    return fail(error, EINVAL, "a pool of %u buffers is too small: at least %u", buffers,
+                smallest_pool);
   if (room <= RTE_PKTMBUF_HEADROOM || room > UINT16_MAX)
     return fail(error, EINVAL, "a buffer's room of %u bytes is outside %d..%d", room,
                 RTE_PKTMBUF_HEADROOM + 1, UINT16_MAX);
@@ -82,24 +86,26 @@ int open_pool(uint32_t buffers, uint32_t room, rxnf_pool *out, rxnf_error *error
   const uint32_t cached = std::min(cache, buffers * 2 / 3);
   rte_pktmbuf_pool_private mbufs{};
   mbufs.mbuf_data_room_size = static_cast<uint16_t>(room);
-  rte_mempool *mempool =
-      rte_mempool_create("rxnf", buffers, Pool::data_min + room, cached, sizeof(mbufs), rte_pktmbuf_pool_init,
-                         &mbufs, rte_pktmbuf_init, nullptr, SOCKET_ID_ANY, placement());
+  rte_mempool *mempool = rte_mempool_create("rxnf", buffers, Pool::data_min + room, cached,
+                                            sizeof(mbufs), rte_pktmbuf_pool_init, &mbufs,
+                                            rte_pktmbuf_init, nullptr, SOCKET_ID_ANY, placement());
   if (mempool == nullptr)
-    return fail(error, rte_errno,
-                "no memory for %u packet buffers of %u bytes (%llu MiB): %s; ask for fewer, or raise "
-                "-m or vm.nr_hugepages",
-                buffers, room,
-                static_cast<unsigned long long>(buffers) * (room + 256ull) >> 20, rte_strerror(rte_errno));
+    return fail(
+        error, rte_errno,
+        "no memory for %u packet buffers of %u bytes (%llu MiB): %s; ask for fewer, or raise "
+        "-m or vm.nr_hugepages",
+        buffers, room, static_cast<unsigned long long>(buffers) * (room + 256ull) >> 20,
+        rte_strerror(rte_errno));
 
   Span span;
   rte_mempool_mem_iter(mempool, widen, &span);
   if (span.high - span.low > largest_span) {
     rte_mempool_free(mempool);
-    return fail(error, EFBIG,
-                "the packet pool spans %llu MiB of addresses, and offsets reach 2047 MiB: ask for fewer "
-                "than %u buffers, or let EAL have one contiguous region (--in-memory, one hugepage size)",
-                static_cast<unsigned long long>((span.high - span.low) >> 20), buffers);
+    return fail(
+        error, EFBIG,
+        "the packet pool spans %llu MiB of addresses, and offsets reach 2047 MiB: ask for fewer "
+        "than %u buffers, or let EAL have one contiguous region (--in-memory, one hugepage size)",
+        static_cast<unsigned long long>((span.high - span.low) >> 20), buffers);
   }
 
   current = {mempool, span.low, room};

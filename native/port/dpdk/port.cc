@@ -27,8 +27,8 @@ std::array<uint8_t, longest_hash_key> symmetric_key() {
   return key;
 }
 
-// Neither is ever destroyed, and closed ports are kept: a lane that is late, or that polls while the
-// process exits, finds its port gone instead of finding freed memory.
+// Neither is ever destroyed, and closed ports are kept: a lane that is late, or that polls while
+// the process exits, finds its port gone instead of finding freed memory.
 auto &ports = *new std::array<std::unique_ptr<Port>, RTE_MAX_ETHPORTS>;
 auto &closed = *new std::vector<std::unique_ptr<Port>>;
 
@@ -42,7 +42,8 @@ std::string known_devices() {
   uint16_t id;
   RTE_ETH_FOREACH_DEV(id) {
     char name[RTE_ETH_NAME_MAX_LEN];
-    if (rte_eth_dev_get_name_by_port(id, name) == 0) names += (names.empty() ? "" : ", ") + std::string(name);
+    if (rte_eth_dev_get_name_by_port(id, name) == 0)
+      names += (names.empty() ? "" : ", ") + std::string(name);
   }
   return names.empty() ? "none" : names;
 }
@@ -55,14 +56,16 @@ int no_such_port(uint16_t ethdev, rxnf_error *error) {
 
 }  // namespace
 
-int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *out, rxnf_error *error) {
+int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *out,
+                    rxnf_error *error) {
   const char *device = device_.c_str();
   rte_eth_dev_info info;
   if (int r = rte_eth_dev_info_get(ethdev_, &info); r != 0)
     return fail(error, r, "%s: no device information: %s", device, rte_strerror(-r));
   const uint32_t most = std::min(info.max_rx_queues, info.max_tx_queues);
   if (config.queues == 0 || config.queues > most)
-    return fail(error, EINVAL, "%s: %u queues asked for, and the device has %u", device, config.queues, most);
+    return fail(error, EINVAL, "%s: %u queues asked for, and the device has %u", device,
+                config.queues, most);
 
   rte_eth_conf settings{};
   auto key = symmetric_key();
@@ -70,7 +73,8 @@ int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *ou
   const bool rss = config.queues > 1 && hashed != 0 && info.hash_key_size <= key.size();
   if (rss) {
     settings.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    settings.rx_adv_conf.rss_conf = {.rss_key = key.data(), .rss_key_len = info.hash_key_size, .rss_hf = hashed};
+    settings.rx_adv_conf.rss_conf = {
+        .rss_key = key.data(), .rss_key_len = info.hash_key_size, .rss_hf = hashed};
   }
   uint16_t mtu = 0;
   rte_eth_dev_get_mtu(ethdev_, &mtu);
@@ -78,12 +82,12 @@ int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *ou
   // What this library promises the device: one pool, one reference, whole frames.
   settings.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   if (int r = rte_eth_dev_configure(ethdev_, config.queues, config.queues, &settings); r != 0)
-    return fail(error, r, "%s: the device refused %u queues with an MTU of %u: %s", device, config.queues,
-                mtu, rte_strerror(-r));
+    return fail(error, r, "%s: the device refused %u queues with an MTU of %u: %s", device,
+                config.queues, mtu, rte_strerror(-r));
   if (config.mtu != 0 && config.mtu != mtu)
     if (int r = rte_eth_dev_set_mtu(ethdev_, static_cast<uint16_t>(config.mtu)); r != 0)
-      return fail(error, r, "%s: the device refused an MTU of %u (it has %u): %s", device, config.mtu, mtu,
-                  rte_strerror(-r));
+      return fail(error, r, "%s: the device refused an MTU of %u (it has %u): %s", device,
+                  config.mtu, mtu, rte_strerror(-r));
   if (int r = setup_queues(config, error); r != 0) return r;
 
   if_index_ = info.if_index;
@@ -98,7 +102,8 @@ int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *ou
   out->ethdev = ethdev_;
   out->max_queues = most;
   out->rss = rss;
-  std::strncpy(out->driver, info.driver_name != nullptr ? info.driver_name : "", sizeof(out->driver) - 1);
+  std::strncpy(out->driver, info.driver_name != nullptr ? info.driver_name : "",
+               sizeof(out->driver) - 1);
   rte_eth_link link{};
   rte_eth_link_get_nowait(ethdev_, &link);
   out->link_up = link.link_status == RTE_ETH_LINK_UP;
@@ -117,11 +122,13 @@ int Port::setup_queues(const rxnf_dpdk_port_config &config, rxnf_error *error) {
   for (uint16_t q = 0; q < config.queues; q++) {
     if (int r = rte_eth_tx_queue_setup(ethdev_, q, transmit, socket, nullptr); r != 0)
       return fail(error, r, "%s: transmit queue %u was refused: %s", device, q, rte_strerror(-r));
-    if (int r = rte_eth_rx_queue_setup(ethdev_, q, receive, socket, nullptr, pool().mempool); r != 0)
-      return fail(error, r,
-                  "%s: receive queue %u was refused: %s; the pool has %u buffers free of %u bytes each (a "
-                  "looped capture keeps one per frame)",
-                  device, q, rte_strerror(-r), rte_mempool_avail_count(pool().mempool), pool().room);
+    if (int r = rte_eth_rx_queue_setup(ethdev_, q, receive, socket, nullptr, pool().mempool);
+        r != 0)
+      return fail(
+          error, r,
+          "%s: receive queue %u was refused: %s; the pool has %u buffers free of %u bytes each (a "
+          "looped capture keeps one per frame)",
+          device, q, rte_strerror(-r), rte_mempool_avail_count(pool().mempool), pool().room);
     queues_.push_back(std::make_unique<Queue>(*this, q, config.frames));
   }
   return 0;
@@ -132,7 +139,8 @@ int Port::start(rxnf_error *error) {
     return fail(error, r, "%s: the device did not start: %s", device_.c_str(), rte_strerror(-r));
   const int r = promiscuous_ ? rte_eth_promiscuous_enable(ethdev_) : 0;
   if (r != 0 && r != -ENOTSUP)
-    return fail(error, r, "%s: promiscuous mode was refused: %s", device_.c_str(), rte_strerror(-r));
+    return fail(error, r, "%s: promiscuous mode was refused: %s", device_.c_str(),
+                rte_strerror(-r));
   for (auto &queue : queues_) queue->open_baseline();
   return 0;
 }
@@ -175,12 +183,14 @@ DeviceCounters Port::observe() {
 
 int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxnf_error *error) {
   if (!started()) return fail(error, ENODEV, "EAL is not running: start it before opening ports");
-  if (pool().mempool == nullptr) return fail(error, ENOBUFS, "open the packet pool before any port");
+  if (pool().mempool == nullptr)
+    return fail(error, ENOBUFS, "open the packet pool before any port");
   uint16_t id;
   if (rte_eth_dev_get_port_by_name(config->device, &id) != 0)
-    return fail(error, ENODEV,
-                "EAL has no device named %s (it has: %s): the driver refused it, and said why on stderr",
-                config->device, known_devices().c_str());
+    return fail(
+        error, ENODEV,
+        "EAL has no device named %s (it has: %s): the driver refused it, and said why on stderr",
+        config->device, known_devices().c_str());
   if (ports[id] != nullptr) return fail(error, EBUSY, "%s is open already", config->device);
   auto port = std::make_unique<Port>(id, config->device);
   if (int r = port->configure(*config, out, error); r != 0) return r;

@@ -15,7 +15,8 @@ namespace {
 
 // transmit writes pkt_len, data_len and vlan_tci as one word.
 constexpr size_t lengths = offsetof(rte_mbuf, pkt_len);
-static_assert(offsetof(rte_mbuf, data_len) == lengths + 4 && offsetof(rte_mbuf, vlan_tci) == lengths + 6);
+static_assert(offsetof(rte_mbuf, data_len) == lengths + 4 &&
+              offsetof(rte_mbuf, vlan_tci) == lengths + 6);
 
 // Taken from this thread's cache and put back: tens of nanoseconds, and only when a poll was empty.
 // Counting the pool would read the other lanes' cache lines instead.
@@ -26,7 +27,9 @@ bool could_fill(rte_mempool *mempool, rte_mbuf **scratch, uint32_t n) {
   return true;
 }
 
-rte_mbuf *mbuf_at(uintptr_t base, uint32_t handle) { return reinterpret_cast<rte_mbuf *>(base + handle); }
+rte_mbuf *mbuf_at(uintptr_t base, uint32_t handle) {
+  return reinterpret_cast<rte_mbuf *>(base + handle);
+}
 
 // The rest of the header stands as the driver left it: one segment, one reference, and no transmit
 // flag, as flags of receive and transmit are different bits and nothing here sets the latter.
@@ -104,8 +107,8 @@ uint32_t Queue::keep_whole(rte_mbuf **frames, uint32_t n) {
   return kept;
 }
 
-uint32_t Queue::transmit(void *ctx, const uint32_t *handle, const uint32_t *data, const uint32_t *length,
-                         uint32_t n) {
+uint32_t Queue::transmit(void *ctx, const uint32_t *handle, const uint32_t *data,
+                         const uint32_t *length, uint32_t n) {
   auto &q = *static_cast<Queue *>(ctx);
   if (q.port_.gone()) [[unlikely]]
     return 0;
@@ -116,7 +119,8 @@ uint32_t Queue::transmit(void *ctx, const uint32_t *handle, const uint32_t *data
     for (uint32_t i = 0; i < n; i++) frames[i] = mbuf_at(base, handle[i]);
   } else {
 #pragma GCC unroll 4
-    for (uint32_t i = 0; i < n; i++) frames[i] = place(mbuf_at(base, handle[i]), data[i] - handle[i], length[i]);
+    for (uint32_t i = 0; i < n; i++)
+      frames[i] = place(mbuf_at(base, handle[i]), data[i] - handle[i], length[i]);
   }
   const uint32_t sent = rte_eth_tx_burst(q.ethdev_, q.index_, frames, static_cast<uint16_t>(n));
   uint64_t bytes = 0;
@@ -134,7 +138,9 @@ void Queue::counters(void *ctx, rxnf_port_counters *out) {
   auto &q = *static_cast<Queue *>(ctx);
   const DeviceCounters device = q.port_.observe();
   const bool first = q.index_ == 0;
-  const auto since = [first](uint64_t now, uint64_t baseline) { return first && now > baseline ? now - baseline : 0; };
+  const auto since = [first](uint64_t now, uint64_t baseline) {
+    return first && now > baseline ? now - baseline : 0;
+  };
   *out = {};
   out->received_packets = q.received_packets_;
   out->received_bytes = q.received_bytes_;

@@ -12,7 +12,8 @@ namespace rxnf::dpdk {
 
 class Port;
 
-inline constexpr uint32_t max_burst = 512;  // frames a call: 4 KiB of stack, and a batch's most rows
+inline constexpr uint32_t max_burst =
+    512;  // frames a call: 4 KiB of stack, and a batch's most rows
 
 class alignas(64) Queue {
  public:
@@ -24,8 +25,8 @@ class alignas(64) Queue {
 
  private:
   static uint32_t receive(void *, uint32_t *handle, uint32_t *data, uint32_t *length, uint32_t max);
-  static uint32_t transmit(void *, const uint32_t *handle, const uint32_t *data, const uint32_t *length,
-                           uint32_t n);
+  static uint32_t transmit(void *, const uint32_t *handle, const uint32_t *data,
+                           const uint32_t *length, uint32_t n);
   static void counters(void *, rxnf_port_counters *out);
 
   uint32_t keep_whole(rte_mbuf **frames, uint32_t n);
@@ -39,8 +40,9 @@ class alignas(64) Queue {
   uint64_t received_packets_ = 0, received_bytes_ = 0;
   uint64_t transmitted_packets_ = 0, transmitted_bytes_ = 0;
   uint64_t multi_segment_ = 0;
-  uint64_t starved_ = 0;  // empty receives while the pool could not have filled the burst: the only
-                          // sign of a dry pool where the driver counts none (pcap looped, null, af_packet)
+  uint64_t starved_ =
+      0;  // empty receives while the pool could not have filled the burst: the only
+          // sign of a dry pool where the driver counts none (pcap looped, null, af_packet)
   rxnf_port_counters baseline_{};
 };
 

@@ -1,0 +1,20 @@
+/** `rxnf doctor`: a table of what the machine has and lacks, with the command that mends each. */
+import type { Writable } from 'node:stream';
+import type { CheckState } from '../ports/checks.ts';
+import { examine } from '../ports/checks.ts';
+import type { Probes } from '../ports/probes.ts';
+import { systemProbes } from '../ports/system-probes.ts';
+import { writeTable } from './table.ts';
+
+const marks: Readonly<Record<CheckState, string>> = { ok: 'ok', warn: 'WARN', missing: 'MISSING' };
+
+/** The exit status: 1 when something without which rxnf cannot run is missing. */
+export async function runDoctor(out: Writable, probes: Probes = systemProbes()): Promise<number> {
+  const checks = examine(probes);
+  writeTable(
+    out,
+    ['', 'check', 'found', 'to mend it'],
+    checks.map(({ state, name, found, mend }) => [marks[state], name, found, mend ?? '']),
+  );
+  return checks.some(({ state }) => state === 'missing') ? 1 : 0;
+}
