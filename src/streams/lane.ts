@@ -273,6 +273,11 @@ export class Lane {
     return native.originate(this.number, batch.index, ((ingress & 0xff) << 24) | length);
   }
 
+  /** Packets received from a port so far. */
+  receivedFrom(port: number): number {
+    return this.counters[this.word('received') + port] as number;
+  }
+
   /** Packets that each further breath may receive from a port at the most; -1: no limit. */
   setBudget(port: number, packets: number): void {
     this.control[this.word('budget') + port] = packets;
