@@ -34,7 +34,9 @@ export function ealArguments(specs: readonly PortSpec[], environment: EalEnviron
     `0@(${environment.allowedCpus})`,
     '--no-telemetry',
     '--log-level=warning',
+    '--log-level=lib.eal:error', // its warnings are about hugepage sizes that nobody asked for
     ...memoryArguments(environment),
+    ...(ports.some(({ device }) => device.kind === 'virtio-user') ? singleFile : []),
     ...(pci.length === 0 ? ['--no-pci'] : pci),
     ...ports.flatMap((port) => virtualDevice(port, specs) ?? []),
   ];
@@ -59,6 +61,9 @@ const driverName = {
   'virtio-user': 'net_virtio_user',
   null: 'net_null',
 } as const;
+
+/** virtio-user shows all memory to its peer, and vhost-user has room for eight pieces of it. */
+const singleFile = ['--single-file-segments'];
 
 function memoryArguments({ memory, pid }: EalEnvironment): string[] {
   if (memory.kind === 'hugepages') return ['--in-memory', `--file-prefix=rxnf${pid}`];

@@ -41,6 +41,12 @@ describe('EAL arguments', () => {
     expect(words).not.toContain('--no-pci');
   });
 
+  it('keep memory in one piece where it is shown to a vhost-user peer', () => {
+    const words = (text: string) => ealArguments([parsePort('in', text)], environment);
+    expect(words('virtio-user:/v')).toContain('--single-file-segments');
+    expect(words('vhost-user:/v')).not.toContain('--single-file-segments');
+  });
+
   it('leave out the ports that need no DPDK', () => {
     expect(vdevs(['capture:a.pcap'], ['memory:'])).toEqual([]);
   });
