@@ -101,7 +101,6 @@ int32_t LookupKernel::look(Batch &b) {
     const uint64_t v =
         e ? table_.read<Fixed>(e, r.key[i], r.record + size_t{i} * r.stride, &timer) : 0;
     r.version[i] = v;
-    r.leader[i] = static_cast<uint16_t>(i);
     bool attend = config_.attend_all;
     if (v) {
       r.state[i] = static_cast<uint8_t>(Lookup::hit);

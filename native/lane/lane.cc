@@ -13,6 +13,13 @@ double monotonic_ns() {
   return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
 }
 
+// Until a lookup joins rows, each leads itself.
+constexpr std::array<uint16_t, max_rows> own_leaders = [] {
+  std::array<uint16_t, max_rows> rows{};
+  for (uint32_t i = 0; i < max_rows; i++) rows[i] = static_cast<uint16_t>(i);
+  return rows;
+}();
+
 constexpr uint32_t max_retries = 8;  // of a full transmit ring: a few microseconds, then drop
 
 }  // namespace
@@ -134,6 +141,7 @@ void Lane::receive(Batch &b) {
   for (size_t r = 0; r < layout_.strides.size(); r++) {
     std::memset(b.registers[r].state, 0, n);
     std::memset(b.registers[r].write, 0, n);
+    std::memcpy(b.registers[r].leader, own_leaders.data(), n * sizeof(uint16_t));
   }
   counters_->breaths++;
   if (n)

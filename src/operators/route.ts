@@ -1,19 +1,23 @@
+import { authorPacket } from '../state/author-packet.ts';
 import { sessionOf } from '../state/sessions.ts';
 import { bytes, record } from '../state/record.ts';
 import { type Table, table } from '../state/table.ts';
 import type { MemorySession } from '../state/memory-store.ts';
 import type { PacketBatch } from '../streams/batch.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
-import { Packet } from '../streams/packet.ts';
+import type { Packet } from '../streams/packet.ts';
 import { everyPacket, type WhereMask } from '../streams/traits.ts';
 import { drop, type Verdict } from '../streams/verdict.ts';
 
 /** Next hops on the link: the two link addresses that go in front of a frame. */
 export const neighbourRecord = record('neighbour', 1, { destination: bytes(6), source: bytes(6), zero: bytes(4) });
 
+/** Timer class of a neighbour that is configured and never expires. */
+export const configuredNeighbour = 1;
+
 /** A neighbour table for `route`: soft state of one lane, keyed by port and address. */
 export function neighbourTable<Name extends string>(name: Name, capacity: number, idleSeconds: number) {
-  return table(name, neighbourRecord, { capacity, idleSeconds, scope: 'local' });
+  return table(name, neighbourRecord, { capacity, idleSeconds: [idleSeconds, 0], scope: 'local' });
 }
 
 export interface Route {
@@ -67,7 +71,7 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
       })),
       ports: lane.ports.map((port) => ({ mtu: port.mtu })),
     });
-    const packet = new Packet(lane.pool.arena);
+    const { packet } = authorPacket(lane);
     return (batch) => {
       if (!batch.mayMatch(rows)) return;
       const exceptions = run(batch);

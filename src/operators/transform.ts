@@ -1,11 +1,12 @@
 import { AssertionError } from 'node:assert';
-import { cursorFor, type Looked, type RecordCursor, recordField } from '../state/cursor.ts';
+import { authorPacket } from '../state/author-packet.ts';
+import type { Looked, Place, RecordCursor } from '../state/cursor.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
-import { Packet } from '../streams/packet.ts';
+import type { Packet } from '../streams/packet.ts';
 import { everyPacket, matches, type WhereMask } from '../streams/traits.ts';
 import type { Verdict } from '../streams/verdict.ts';
 
@@ -39,7 +40,7 @@ type LookedTables<T extends readonly Table[]> = T extends readonly [infer Head, 
 export function transform<F>(decide: Decide<F>, options?: TransformOptions): BatchOperator<F>;
 export function transform<const T extends readonly AnyTable[], F extends LookedTables<T>>(
   tables: T,
-  decide: Decide<F>,
+  decide: Decide<LookedTables<T>>,
   options?: TransformOptions,
 ): BatchOperator<F>;
 export function transform<F>(
@@ -52,7 +53,7 @@ export function transform<F>(
   const decide = (listed ? second : first) as Decide<F>;
   const options = ((listed ? third : second) ?? {}) as TransformOptions;
   return synchronousOperator('transform', (lane) => {
-    const author = new Author(lane, decide as Decide<unknown>);
+    const author = new Author(lane, decide as Decide<unknown>, listed ? tables : lane.tables);
     if (!listed) return (batch) => author.everyRow(batch, options.where ?? everyPacket);
     const registers = tables.map((table) => lane.register(table.name));
     return (batch) => author.attendedRows(batch, registers, options.where ?? everyPacket);
@@ -65,18 +66,17 @@ class Author implements Decider {
   private readonly run: Decide<unknown>;
   private readonly packet: Packet;
   private readonly synchronous: boolean;
-  private readonly cursors: RecordCursor[];
+  private readonly cursors: readonly RecordCursor[];
+  private readonly places: readonly Place[];
 
-  constructor(lane: Lane, run: Decide<unknown>) {
+  constructor(lane: Lane, run: Decide<unknown>, tables: readonly { readonly name: string }[]) {
     this.lane = lane;
     this.run = run;
     this.synchronous = lane.tables.every((table) => sessionOf(lane, table as AnyTable).synchronous);
-    this.packet = new Packet(lane.pool.arena);
-    this.cursors = lane.tables.map((table, register) => {
-      const cursor = cursorFor(table as AnyTable, register);
-      Object.defineProperty(this.packet, table.name, recordField(cursor));
-      return cursor;
-    });
+    const { packet, cursors } = authorPacket(lane);
+    this.packet = packet;
+    this.cursors = tables.map((table) => cursors[lane.register(table.name)] as RecordCursor);
+    this.places = this.cursors.map((cursor) => cursor.place);
   }
 
   everyRow(batch: PacketBatch, mask: WhereMask): void {
@@ -155,13 +155,14 @@ class Author implements Decider {
   /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */
   decide(batch: PacketBatch, row: number): void {
     this.packet.move(batch, row);
+    for (let i = 0; i < this.places.length; i++) (this.places[i] as Place).move(batch, row);
     try {
       const verdict = this.run(this.packet);
       if (verdict !== undefined) batch.verdict[row] = verdict as number;
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       batch.verdict[row] = -callbackError;
-      for (const cursor of this.cursors) if (cursor.bound === this.packet.moves) cursor.discard();
+      for (const cursor of this.cursors) cursor.discard();
       this.lane.report({ event: 'callback-error', message: String(error) });
     }
   }

@@ -36,84 +36,138 @@ export type Looked<Name extends string, F> = { readonly [K in Name]: RecordAcces
 const watchedBit = 0x80;
 const timerMask = 0x03;
 
-export class RecordCursor implements RecordAccess {
-  /** The packet's `moves` when this was bound; see `recordField`. */
-  bound = -1;
+/**
+ * Where a cursor stands: one row of one register. Apart from the cursor, so that all of a lane's have
+ * one hidden class. The views span the lane's whole block and never change; a batch is a set of offsets
+ * into them.
+ */
+export class Place {
   readonly register: number;
-  private readonly size: number;
-  private batch!: PacketBatch;
-  private columns!: RegisterColumns;
-  protected view!: DataView;
-  /** Where the record's bytes are in `view`: as read, or as staged. */
-  protected at = 0;
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  private readonly leaders: Uint16Array;
+  batch: PacketBatch;
+  stateAt = 0;
+  writeAt = 0;
+  timerAt = 0;
+  keyAt = 0;
+  nextAt = 0;
+  private leaderAt = 0;
+  private recordAt = 0;
+  private stride = 0;
   /** Row of the flow's leader: the record lies there. */
-  private row = 0;
-  private own = 0;
+  row = 0;
+  own = 0;
+  /** Where the record's bytes are: as read, or as staged. */
+  at = 0;
 
-  constructor(register: number, size: number) {
+  constructor(register: number, batch: PacketBatch) {
     this.register = register;
+    this.view = batch.view;
+    this.bytes = batch.bytes;
+    this.leaders = new Uint16Array(batch.bytes.buffer);
+    this.batch = batch;
+    this.enter(batch);
+  }
+
+  private enter(batch: PacketBatch): void {
+    const columns = batch.registers[this.register] as RegisterColumns;
+    this.batch = batch;
+    this.stateAt = columns.state.byteOffset;
+    this.writeAt = columns.write.byteOffset;
+    this.timerAt = columns.timer.byteOffset;
+    this.leaderAt = columns.leader.byteOffset / 2;
+    this.keyAt = columns.key;
+    this.recordAt = columns.record;
+    this.nextAt = columns.next;
+    this.stride = columns.stride;
+  }
+
+  move(batch: PacketBatch, row: number): void {
+    if (this.batch !== batch) this.enter(batch);
+    this.own = row;
+    this.lead(this.leaders[this.leaderAt + row] as number);
+  }
+
+  /** The record of this row is the one now. */
+  lead(row: number): void {
+    this.row = row;
+    this.at = (this.bytes[this.writeAt + row] === writeKind.none ? this.recordAt : this.nextAt) + row * this.stride;
+  }
+
+  stage(kind: number, timer: number, watched: boolean): void {
+    const { row } = this;
+    if (this.bytes[this.writeAt + row] === writeKind.none) this.batch.stage(this.register, row);
+    this.bytes[this.writeAt + row] = kind;
+    this.bytes[this.timerAt + row] = (timer & timerMask) | (watched ? watchedBit : 0);
+    this.at = this.nextAt + row * this.stride;
+  }
+
+  /** Where fields may be set: there must be a staged record to set them in. */
+  target(): number {
+    if (this.bytes[this.writeAt + this.row] === writeKind.none) {
+      throw new Error('a field was set before create() or update()');
+    }
+    return this.at;
+  }
+}
+
+export class RecordCursor implements RecordAccess {
+  readonly place: Place;
+  private readonly size: number;
+
+  constructor(place: Place, size: number) {
+    this.place = place;
     this.size = size;
   }
 
-  bind(batch: PacketBatch, row: number): void {
-    const columns = batch.registers[this.register] as RegisterColumns;
-    const leader = columns.state[row] === looked.none ? row : (columns.leader[row] as number);
-    this.batch = batch;
-    this.columns = columns;
-    this.view = batch.view;
-    this.own = row;
-    this.row = leader;
-    const column = columns.write[leader] === writeKind.none ? columns.record : columns.next;
-    this.at = column + leader * columns.stride;
-  }
-
   get found(): boolean {
-    const write = this.columns.write[this.row];
-    if (write === writeKind.none) return this.columns.state[this.row] === looked.hit;
+    const { bytes, writeAt, stateAt, row } = this.place;
+    const write = bytes[writeAt + row];
+    if (write === writeKind.none) return bytes[stateAt + row] === looked.hit;
     return write !== writeKind.remove;
   }
   get attended(): boolean {
-    return this.columns.state[this.own] !== looked.none;
+    const { bytes, stateAt, own } = this.place;
+    return bytes[stateAt + own] !== looked.none;
   }
   get timer(): number {
-    return (this.columns.timer[this.row] as number) & timerMask;
+    const { bytes, timerAt, row } = this.place;
+    return (bytes[timerAt + row] as number) & timerMask;
   }
   get watched(): boolean {
-    return ((this.columns.timer[this.row] as number) & watchedBit) !== 0;
+    const { bytes, timerAt, row } = this.place;
+    return ((bytes[timerAt + row] as number) & watchedBit) !== 0;
   }
 
   create(timer = 0, watched = false): void {
-    const { columns, row } = this;
-    this.stage(columns.state[row] === looked.hit ? writeKind.swap : writeKind.insert, timer, watched);
-    this.batch.bytes.fill(0, this.at, this.at + this.size);
+    const { place } = this;
+    const hit = place.bytes[place.stateAt + place.row] === looked.hit;
+    place.stage(hit ? writeKind.swap : writeKind.insert, timer, watched);
+    place.bytes.fill(0, place.at, place.at + this.size);
   }
 
   update(timer = this.timer, watched = this.watched): void {
-    const { columns, row } = this;
+    const { place } = this;
+    const { bytes, row, at } = place;
     if (!this.found) throw new Error('update of a record that is not there: create it');
-    const fresh = columns.write[row] === writeKind.none;
-    const kind = columns.state[row] === looked.hit ? writeKind.swap : writeKind.insert;
-    const from = this.at;
-    this.stage(kind, timer, watched);
-    if (fresh) this.batch.bytes.copyWithin(this.at, from, from + this.size);
+    const fresh = bytes[place.writeAt + row] === writeKind.none;
+    const hit = bytes[place.stateAt + row] === looked.hit;
+    place.stage(hit ? writeKind.swap : writeKind.insert, timer, watched);
+    if (fresh) bytes.copyWithin(place.at, at, at + this.size);
   }
 
   remove(): void {
-    if (this.columns.state[this.row] === looked.hit) this.stage(writeKind.remove, this.timer, false);
-    else this.columns.write[this.row] = writeKind.none;
-  }
-
-  private stage(kind: number, timer: number, watched: boolean): void {
-    const { columns, row } = this;
-    if (columns.write[row] === writeKind.none) this.batch.stage(this.register, row);
-    columns.write[row] = kind;
-    columns.timer[row] = (timer & timerMask) | (watched ? watchedBit : 0);
-    this.at = columns.next + row * columns.stride;
+    const { place } = this;
+    const hit = place.bytes[place.stateAt + place.row] === looked.hit;
+    if (hit) place.stage(writeKind.remove, this.timer, false);
+    else place.bytes[place.writeAt + place.row] = writeKind.none;
   }
 
   /** After a throw: takes back what this packet staged for itself. */
   discard(): void {
-    if (this.row === this.own) this.columns.write[this.row] = writeKind.none;
+    const { place } = this;
+    if (place.row === place.own) place.bytes[place.writeAt + place.row] = writeKind.none;
   }
 
   /**
@@ -121,79 +175,49 @@ export class RecordCursor implements RecordAccess {
    * bytes as four little-endian words.
    */
   reserve(word0: number, word1: number, word2 = 0, word3 = 0): void {
-    const { columns, own, view } = this;
-    const at = columns.key + own * 16;
+    const { place } = this;
+    const { own, view } = place;
+    const at = place.keyAt + own * 16;
     view.setUint32(at, word0, true);
     view.setUint32(at + 4, word1, true);
     view.setUint32(at + 8, word2, true);
     view.setUint32(at + 12, word3, true);
-    columns.state[own] = looked.miss;
-    columns.leader[own] = own;
-    columns.write[own] = writeKind.none;
-    this.row = own;
-    this.at = columns.record + own * columns.stride;
-  }
-
-  /** Fields may be set once there is a staged record to set them in. */
-  protected target(): number {
-    if (this.columns.write[this.row] === writeKind.none) {
-      throw new Error('a field was set before create() or update()');
-    }
-    return this.at;
+    place.bytes[place.stateAt + own] = looked.miss;
+    place.bytes[place.writeAt + own] = writeKind.none;
+    place.lead(own);
   }
 }
 
 /** A cursor for one table, with a property for each field of its record. */
-export function cursorFor(table: AnyTable, register: number): RecordCursor {
+export function cursorFor(table: AnyTable, register: number, batch: PacketBatch): RecordCursor {
   class TableCursor extends RecordCursor {}
   const { fields, offsets, size } = table.schema;
   for (const [name, type] of Object.entries(fields as Record<string, FieldType<unknown>>)) {
     Object.defineProperty(TableCursor.prototype, name, accessors(type, offsets[name] as number));
   }
-  return new TableCursor(register, size);
-}
-
-/** The members that field accessors use, whatever the table. */
-interface Placed {
-  readonly view: DataView;
-  readonly at: number;
-  target(): number;
+  return new TableCursor(new Place(register, batch), size);
 }
 
 /**
  * One literal for each kind that hot callbacks read, so that the engine sees a DataView call and no
  * indirection; the rest goes through the field type.
  */
-function accessors(type: FieldType<unknown>, offset: number): PropertyDescriptor & ThisType<Placed> {
-  const set = function (this: Placed, value: unknown) {
-    type.set(this.view, this.target() + offset, value);
+function accessors(type: FieldType<unknown>, offset: number): PropertyDescriptor & ThisType<RecordCursor> {
+  const set = function (this: RecordCursor, value: unknown) {
+    type.set(this.place.view, this.place.target() + offset, value);
   };
   switch (type.kind) {
     case 'u8':
-      return { get() { return this.view.getUint8(this.at + offset); }, set };
+      return { get() { return this.place.view.getUint8(this.place.at + offset); }, set };
     case 'port':
-      return { get() { return this.view.getUint16(this.at + offset); }, set };
+      return { get() { return this.place.view.getUint16(this.place.at + offset); }, set };
     case 'u16':
-      return { get() { return this.view.getUint16(this.at + offset, true); }, set };
+      return { get() { return this.place.view.getUint16(this.place.at + offset, true); }, set };
     case 'ipv4':
-      return { get() { return this.view.getUint32(this.at + offset); }, set };
+      return { get() { return this.place.view.getUint32(this.place.at + offset); }, set };
     case 'u32':
-      return { get() { return this.view.getUint32(this.at + offset, true); }, set };
+      return { get() { return this.place.view.getUint32(this.place.at + offset, true); }, set };
     default:
-      return { get() { return type.get(this.view, this.at + offset); }, set };
+      return { get() { return type.get(this.place.view, this.place.at + offset); }, set };
   }
-}
-
-/** The property of a packet that a table's cursor is reached by: bound when it is first asked for. */
-export function recordField(cursor: RecordCursor): PropertyDescriptor & ThisType<Packet> {
-  return {
-    enumerable: true,
-    get() {
-      if (cursor.bound !== this.moves) {
-        cursor.bind(this.batch, this.row);
-        cursor.bound = this.moves;
-      }
-      return cursor;
-    },
-  };
 }

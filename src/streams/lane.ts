@@ -186,6 +186,11 @@ export class Lane {
     this.closers.push(close);
   }
 
+  /** One of the batches, for who needs to know where their columns are. */
+  get anyBatch(): PacketBatch {
+    return this.batches[0] as PacketBatch;
+  }
+
   /** Rows of all batches together: the most packets that can be in flight. */
   get rowsOut(): number {
     return this.batches.length * (this.batches[0]?.capacity ?? 0);

@@ -19,8 +19,6 @@ const swap32 = (v: number) =>
 export class Packet {
   batch!: PacketBatch;
   row = -1;
-  /** Counts `move`s, so that what was derived from a row can tell that it is another's. */
-  moves = 0;
   /** Offset of the packet's first byte in `view`. */
   private start = 0;
   private readonly view: DataView;
@@ -35,7 +33,6 @@ export class Packet {
   move(batch: PacketBatch, row: number): void {
     this.batch = batch;
     this.row = row;
-    this.moves++;
     this.start = batch.data[row] as number;
   }
 

@@ -21,6 +21,7 @@ const tcp = 6;
 const udp = 17;
 const syn = 0x02;
 const finOrRst = 0x05;
+const control = syn | finOrRst;
 
 /** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
 export const endpointLow = (address: number) =>
@@ -39,14 +40,25 @@ export class Binder {
 
   /** Rerunnable: looks only at the packet and its records. */
   readonly decide = (packet: NatPacket): Verdict | undefined => {
-    if (packet.binding.attended) {
-      if (packet.binding.found) this.follow(packet);
+    const { binding, port } = packet;
+    if (binding.attended) {
+      if (binding.found) this.follow(packet, binding);
       else if (packet.has(trait.icmpError)) return noBinding; // an error starts nothing (RFC 5508 REQ-4)
       else if (!this.open(packet)) return exhausted;
     }
-    if (packet.port.attended && !packet.port.found) {
-      return packet.has(trait.echoRequest) && !packet.binding.attended ? this.answerEcho(packet) : noBinding;
+    if (port.attended && !port.found) {
+      return packet.has(trait.echoRequest) && !binding.attended ? this.answerEcho(packet) : noBinding;
     }
+    return undefined;
+  };
+
+  /** Also stages the translation, for every packet: see `NatOptions.translation`. */
+  readonly decideAndTranslate = (packet: NatPacket): Verdict | undefined => {
+    const verdict = this.decide(packet);
+    if (verdict !== undefined) return verdict;
+    const { binding, port } = packet;
+    if (binding.attended) packet.setSource(binding.address, binding.port);
+    if (port.attended) packet.setDestination(port.address, port.port);
     return undefined;
   };
 
@@ -77,10 +89,11 @@ export class Binder {
    * than SYN, then established, and closing from its FIN or RST. A binding that serves several remote
    * endpoints stays established until it is idle, since one connection's end says nothing of the others.
    */
-  private follow(packet: NatPacket): void {
-    const { binding } = packet;
-    if (packet.protocol !== tcp || packet.has(trait.icmpError | trait.fragmentLater) || binding.shared === 1) return;
+  private follow(packet: NatPacket, binding: NatPacket['binding']): void {
+    if (!packet.has(trait.tcp) || packet.has(trait.fragmentLater)) return;
     const flags = packet.tcpFlags;
+    if ((flags & control) === 0 && binding.state === tcpState.established) return;
+    if (binding.shared === 1) return;
     if (binding.remoteAddress !== packet.destination || binding.remotePort !== packet.destinationPort) {
       binding.update(timers.tcpEstablished, false);
       binding.shared = 1;

@@ -75,6 +75,7 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
 
   const interfaces = addressBook(lane, options.interfaces, { [options.outside]: options.pool });
   const neighbours = new Neighbours(lane, tables.neighbours as AnyTable, interfaces);
+  for (const { port, address, mac } of options.neighbours ?? []) neighbours.configure(lane.port(port), address, mac);
   const errors = new IcmpErrors(lane, interfaces);
   const allocator = new PortAllocator(sessionOf(lane, ports as AnyTable), options.pool, resolved.ports);
   lane.onClose(() => allocator.close());
@@ -93,6 +94,9 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
   const toExternal = where({ all: [trait.ipv4, external] });
   const elsewhere = where({ all: [trait.ipv4], none: [external] });
   const outbound = { all: [trait.hasFlow, inside, crossing] };
+
+  const byCallback = options.translation === 'callback';
+  const attend = byCallback ? 'all' : 'misses';
 
   return (packets) => {
     const admitted = packets.pipe(
@@ -121,17 +125,21 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
         key: 'source-endpoint',
         where: where(outbound),
         refresh: where({ ...outbound, none: [trait.icmpError] }), // RFC 5508 REQ-6, RFC 4787 REQ-6
-        attend: 'misses',
+        attend,
         attendTraits: trait.tcpControl,
       }),
-      lookupState(ports, { key: 'destination-endpoint', where: toExternal, attend: 'misses' }),
+      lookupState(ports, { key: 'destination-endpoint', where: toExternal, attend }),
       reserveState(reserved),
-      transform([bindings, ports], binder.decide),
+      transform([bindings, ports, reserved], byCallback ? binder.decideAndTranslate : binder.decide),
       writeState([reserved, bindings], { undone: takenBack(allocator, lane.register('reserved')) }),
     );
-    return decided.pipe(
-      translate(bindings, { side: 'source', address: 'address', port: 'port' }),
-      translate(ports, { side: 'destination', address: 'address', port: 'port', where: toExternal }),
+    const translated = byCallback
+      ? decided
+      : decided.pipe(
+          translate(bindings, { side: 'source', address: 'address', port: 'port' }),
+          translate(ports, { side: 'destination', address: 'address', port: 'port', where: toExternal }),
+        );
+    return translated.pipe(
       route({ ...routing, where: toExternal }),
       isStrict(options) ? filterSessions(tables) : everythingPasses,
       applyEdits(),

@@ -13,6 +13,14 @@ export interface NatRoute extends Prefix {
   readonly via?: number;
 }
 
+export interface StaticNeighbour {
+  /** Port name. */
+  readonly port: string;
+  readonly address: number;
+  /** 48 bits. */
+  readonly mac: number;
+}
+
 export interface NatTimeouts {
   /** Seconds of idle life, by kind of mapping; an RFC sets each minimum. */
   readonly udp?: number;
@@ -35,6 +43,8 @@ export interface NatOptions {
   readonly pool: readonly number[];
   /** Beyond the links' own prefixes. */
   readonly routes?: readonly NatRoute[];
+  /** Neighbours whose link address is configured and not asked for. */
+  readonly neighbours?: readonly StaticNeighbour[];
   /** Default: endpoint-independent (RFC 4787 REQ-8). */
   readonly filtering?: 'endpoint-independent' | 'address-and-port-dependent';
   /** Default: drop, counted as `ipv6`. */
@@ -42,6 +52,11 @@ export interface NatOptions {
   /** Mappings at the most. Default 65,536. */
   readonly capacity?: number;
   readonly timeouts?: NatTimeouts;
+  /**
+   * Who stages the translation of packets that hit: native kernels (default), or a function called for
+   * every packet, which is what an author's own network function costs.
+   */
+  readonly translation?: 'kernels' | 'callback';
   /** External ports, from the first to the last. Default 1024 to 65535. */
   readonly ports?: { readonly first: number; readonly last: number };
 }

@@ -1,6 +1,6 @@
 /** Packets to the router's own addresses: echo requests are answered, all else ends here. */
+import { authorPacket } from '../../state/author-packet.ts';
 import { type BatchOperator, synchronousOperator } from '../../streams/operator.ts';
-import { Packet } from '../../streams/packet.ts';
 import { matches, trait, type WhereMask } from '../../streams/traits.ts';
 import { drop } from '../../streams/verdict.ts';
 import type { IcmpErrors } from './icmp-errors.ts';
@@ -10,7 +10,7 @@ const toSelf = drop('to-self');
 
 export function answerLocal<F>(own: WhereMask, errors: IcmpErrors): BatchOperator<F> {
   return synchronousOperator('answerLocal', (lane) => {
-    const packet = new Packet(lane.pool.arena);
+    const { packet } = authorPacket(lane);
     return (batch) => {
       if (!batch.mayMatch(own)) return;
       const { count } = batch;

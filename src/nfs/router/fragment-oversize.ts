@@ -2,8 +2,8 @@
  * Cuts packets that are longer than their next link allows, and may be cut (no DF), into fragments
  * (RFC 791 3.2, RFC 1812 5.2.6). After every edit, since a transport checksum covers the whole.
  */
+import { authorPacket } from '../../state/author-packet.ts';
 import { type BatchOperator, synchronousOperator } from '../../streams/operator.ts';
-import { Packet } from '../../streams/packet.ts';
 import { trait, where } from '../../streams/traits.ts';
 import { drop, held, pending } from '../../streams/verdict.ts';
 import { fragment } from '../../wire/index.ts';
@@ -14,7 +14,7 @@ const noBuffer = drop('no-buffer');
 
 export function fragmentOversize<F>(): BatchOperator<F> {
   return synchronousOperator('fragmentOversize', (lane) => {
-    const packet = new Packet(lane.pool.arena);
+    const { packet } = authorPacket(lane);
     return (batch) => {
       if (!batch.mayMatch(oversize)) return;
       const { count } = batch;

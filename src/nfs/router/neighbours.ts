@@ -6,13 +6,15 @@
  * an entry that is there. An entry in use is asked for again every 30 seconds, and given up when three
  * questions go unanswered (RFC 1122 2.3.2.1), so that a neighbour that has moved is noticed.
  */
+import { authorPacket } from '../../state/author-packet.ts';
+import { configuredNeighbour } from '../../operators/route.ts';
 import { sessionOf } from '../../state/sessions.ts';
 import type { StoreSession } from '../../state/store.ts';
 import type { Table } from '../../state/table.ts';
 import { Hold } from '../../streams/hold.ts';
 import type { Lane } from '../../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../../streams/operator.ts';
-import { Packet } from '../../streams/packet.ts';
+import type { Packet } from '../../streams/packet.ts';
 import { trait, where } from '../../streams/traits.ts';
 import { drop, type Verdict } from '../../streams/verdict.ts';
 import { arp, ethernet, isMalformed } from '../../wire/index.ts';
@@ -63,7 +65,7 @@ export class Neighbours {
   /** Takes every ARP packet out of the stream. */
   answer<F>(): BatchOperator<F> {
     return synchronousOperator('answerArp', (lane) => {
-      const packet = new Packet(lane.pool.arena);
+      const { packet } = authorPacket(lane);
       return (batch) => {
         if (!batch.mayMatch(arpRows)) return;
         const { count } = batch;
@@ -74,6 +76,12 @@ export class Neighbours {
         }
       };
     });
+  }
+
+  /** An entry that is configured: it neither expires nor is asked for. */
+  configure(port: number, address: number, mac: number): void {
+    const face = this.interfaces[port] as RouterInterface;
+    this.session.put(this.table, neighbourKey(port, address), linkRecord(face, mac), configuredNeighbour);
   }
 
   private receive(packet: Packet): Verdict {
@@ -97,13 +105,9 @@ export class Neighbours {
   }
 
   private learn(face: RouterInterface, address: number, mac: number): void {
-    const record = new Uint8Array(16);
-    const view = new DataView(record.buffer);
-    ethernet.setDestination(view, 0, mac);
-    ethernet.setSource(view, 0, face.mac);
     const name = keyOf(face.number, address);
     if (!this.known.has(name) && this.known.size >= this.table.capacity) return;
-    if (!this.session.put(this.table, neighbourKey(face.number, address), record, 0)) return;
+    if (!this.session.put(this.table, neighbourKey(face.number, address), linkRecord(face, mac), 0)) return;
     this.known.set(name, { port: face.number, address });
     this.questions.delete(name);
     this.hold.release(name);
@@ -157,6 +161,14 @@ export class Neighbours {
       }
     }
   }
+}
+
+function linkRecord(face: RouterInterface, mac: number): Uint8Array {
+  const record = new Uint8Array(16);
+  const view = new DataView(record.buffer);
+  ethernet.setDestination(view, 0, mac);
+  ethernet.setSource(view, 0, face.mac);
+  return record;
 }
 
 function keyOf(port: number, address: number): string {

@@ -1,0 +1,134 @@
+/**
+ * What does one lane of rxnf forward on one core? Runs forwarding, the NAT, or the NAT with a TypeScript
+ * function called for every packet, over the same looped capture and tables as the C++ contenders, and
+ * prints one line of JSON.
+ *
+ *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback
+ *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES [-- EAL...]
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type LanePort, memoryStore, type NetworkFunction, nat, networkFunction, openLane, synchronousOperator } from 'rxnf';
+import { buildFolder, native } from '../../src/native.ts';
+import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
+import type { Lane } from '../../src/streams/lane.ts';
+import { forward } from '../../src/streams/verdict.ts';
+import { devices, inside, mtu, neighbours, outside, pool, routes } from './world.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    nf: { type: 'string', default: 'nat' },
+    capture: { type: 'string' },
+    flows: { type: 'string', default: '10000' },
+    burst: { type: 'string', default: '128' },
+    warmup: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '2' },
+    buffers: { type: 'string', default: '32767' },
+    room: { type: 'string', default: '2176' },
+  },
+});
+
+/** Frames that wait in a device while the lane pauses; more are lost. */
+const receiveDescriptors = 1024;
+
+const nfs: Record<string, () => NetworkFunction> = {
+  forward: () =>
+    networkFunction('forward', [], (lane) => {
+      const out = forward(lane.port('outside'));
+      return (packets) =>
+        packets.pipe(synchronousOperator('forwardAll', () => (batch) => void batch.verdict.fill(out, 0, batch.count)));
+    }),
+  nat: () => benchmarkNat('kernels'),
+  'nat-callback': () => benchmarkNat('callback'),
+};
+
+function benchmarkNat(translation: 'kernels' | 'callback'): NetworkFunction {
+  return nat({
+    inside: ['inside'],
+    outside: 'outside',
+    interfaces: {
+      inside: [{ address: inside.address, length: inside.prefixLength }],
+      outside: [{ address: outside.address, length: outside.prefixLength }],
+    },
+    pool: pool(),
+    routes,
+    neighbours: neighbours.map(({ port, address, mac }) => ({ port, address, mac: mac.reduce((n, byte) => n * 256 + byte, 0) })),
+    capacity: Math.max(65_536, Math.ceil(Number(values.flows) * 1.25)),
+    translation,
+  });
+}
+
+function openPorts(): LanePort[] {
+  const eal = positionals.length > 0 ? positionals : ['--no-pci', '--in-memory', '--no-telemetry', '--log-level=3'];
+  const vdevs = [`--vdev=${devices.inside(values.capture ?? '')}`, `--vdev=${devices.outside}`];
+  native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), ['rxnf', ...eal, ...vdevs]);
+  native.openDpdkPool(Number(values.buffers), Number(values.room));
+  const open = (name: string, device: string): LanePort => {
+    const port = native.openDpdkPort({ device, queues: 1, mtu });
+    native.startDpdkPort(port.ethdev);
+    return new DpdkLanePort({ name, mac: port.mac, mtu, ethdev: port.ethdev, queue: 0 });
+  };
+  return [open('inside', 'net_pcap0'), open('outside', 'net_null0')];
+}
+
+interface Run {
+  readonly packets: number;
+  readonly batches: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly longestPause: number;
+}
+
+/** Breathes for a bounded time. The longest pause is between two breaths' receives, by the lane clock. */
+function breatheFor(lane: Lane, seconds: number): Run {
+  const cpu = process.threadCpuUsage();
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  let packets = 0;
+  let batches = 0;
+  let longestPause = 0;
+  let last = lane.nowNanoseconds;
+  do {
+    for (let i = 0; i < 256; i++) {
+      const received = lane.breathe();
+      packets += received;
+      batches += received > 0 ? 1 : 0;
+      const now = lane.nowNanoseconds;
+      if (now - last > longestPause) longestPause = now - last;
+      last = now;
+    }
+  } while (performance.now() < end);
+  const used = process.threadCpuUsage(cpu);
+  return { packets, batches, longestPause, seconds: (performance.now() - start) / 1000, cpuSeconds: (used.user + used.system) / 1e6 };
+}
+
+const make = nfs[values.nf];
+if (!make) throw new Error(`--nf ${values.nf}: there are ${Object.keys(nfs).join(', ')}`);
+const ports = openPorts();
+const lane = openLane(make(), memoryStore({ seed: 1 }), {
+  pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
+  ports,
+  burst: Number(values.burst),
+});
+breatheFor(lane, Number(values.warmup));
+globalThis.gc?.();
+const heap = process.memoryUsage().heapUsed;
+const before = lane.statistics();
+const run = breatheFor(lane, Number(values.seconds));
+const allocated = process.memoryUsage().heapUsed - heap;
+const after = lane.statistics();
+const forwarded = (after.forwarded[1] as number) - (before.forwarded[1] as number);
+const mpps = run.packets / run.seconds / 1e6;
+process.stdout.write(
+  `${JSON.stringify({
+    mpps,
+    nsPerPacket: (run.cpuSeconds * 1e9) / run.packets,
+    packets: run.packets,
+    forwarded,
+    dropped: Object.fromEntries(Object.entries(after.dropped).filter(([, n]) => n > 0)),
+    bytesPerBatch: Math.max(0, allocated) / run.batches,
+    longestPauseMicroseconds: run.longestPause / 1000,
+    lostToPause: Math.max(0, Math.round((run.longestPause / 1000) * mpps - receiveDescriptors)),
+  })}\n`,
+);
