@@ -41,13 +41,14 @@ export class Binder {
   /** Rerunnable: looks only at the packet and its records. */
   readonly decide = (packet: NatPacket): Verdict | undefined => {
     const { binding, port } = packet;
+    // First, so that what is sent to an external port that leads nowhere takes up none itself.
+    if (port.attended && !port.found) {
+      return packet.has(trait.echoRequest) ? this.answerEcho(packet) : noBinding;
+    }
     if (binding.attended) {
       if (binding.found) this.follow(packet, binding);
       else if (packet.has(trait.icmpError)) return noBinding; // an error starts nothing (RFC 5508 REQ-4)
       else if (!this.open(packet)) return exhausted;
-    }
-    if (port.attended && !port.found) {
-      return packet.has(trait.echoRequest) && !binding.attended ? this.answerEcho(packet) : noBinding;
     }
     return undefined;
   };
