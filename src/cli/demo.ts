@@ -177,7 +177,7 @@ export class DemoCommand {
             'npm run -s rxnf run examples/nat.yaml',
             'a NAT on two interfaces: name yours in the file',
           ]
-        : ['npm run -s rxnf run examples/capture.yaml', 'a NAT from capture to capture, no DPDK'],
+        : ['npm run -s rxnf run examples/capture.yaml', 'a NAT from capture to capture'],
       ['npm run bench -- datapath', 'how fast, against testpmd and hand-written C++'],
       ['README.md', 'a NAT in fifteen lines, and on a real port'],
     ];

@@ -7,7 +7,7 @@ import { buildFolder, type DpdkPort, native } from '../native.ts';
 import { PortConfigError } from '../ports/error.ts';
 import { checksumNotices, type DpdkPlan, type PlannedPort, planDpdk } from '../ports/plan.ts';
 import type { Probes } from '../ports/probes.ts';
-import { needsDpdk, type PortSpec, parsePort } from '../ports/spec.ts';
+import { type DeviceKind, needsDpdk, type PortSpec, parsePort } from '../ports/spec.ts';
 import { validatePorts } from '../ports/validate.ts';
 import { formatMac, readMac } from '../wire/address.ts';
 import { viewOf } from '../wire/bytes.ts';
@@ -119,6 +119,9 @@ function asProblem({ field, found, mend }: PortConfigError): ConfigProblem {
   return { field, problem: found, mend };
 }
 
+/** Devices with no link, and so with no address that a peer could know. */
+const hasNoLink: ReadonlySet<DeviceKind> = new Set(['capture', 'memory', 'pcap', 'null', 'ring']);
+
 /** Settings that only some kinds of port can have. */
 function misfits(config: InstanceConfig, specs: readonly PortSpec[]): ConfigProblem[] {
   const dpdk = specs.some(needsDpdk);
@@ -126,7 +129,7 @@ function misfits(config: InstanceConfig, specs: readonly PortSpec[]): ConfigProb
   return specs.flatMap((spec) => {
     const { mac, mtu } = config.ports[spec.name] as PortConfig;
     const problems: ConfigProblem[] = [];
-    if (mac !== undefined && needsDpdk(spec)) {
+    if (mac !== undefined && !hasNoLink.has(spec.device.kind)) {
       problems.push({
         field: `ports.${spec.name}.mac`,
         problem: 'the device has a link address of its own',
@@ -163,8 +166,8 @@ function startDpdk(plan: DpdkPlan, config: InstanceConfig): DpdkPort[] {
 
 function devicePort({ spec }: PlannedPort, port: DpdkPort, config: InstanceConfig): PortPlan {
   const { device, name } = spec;
-  const { mtu } = config.ports[name] as PortConfig;
-  const plan = { kind: 'dpdk', name, mac: port.mac, mtu, ethdev: port.ethdev } as const;
+  const { mac = port.mac, mtu } = config.ports[name] as PortConfig;
+  const plan = { kind: 'dpdk', name, mac, mtu, ethdev: port.ethdev } as const;
   if (device.kind !== 'pcap' || device.pacing.kind === 'unpaced') return plan;
   return { ...plan, pace: { pacing: device.pacing, file: device.file, loop: device.loop } };
 }
@@ -181,7 +184,7 @@ function softwarePort(
   if (device.kind !== 'capture') return common;
   return {
     ...common,
-    input: device.file,
+    ...(device.file !== undefined && { input: device.file }),
     loop: device.loop,
     pacing: device.pacing,
     ...(device.out !== undefined && { output: device.out }),

@@ -21,6 +21,13 @@ export class Options {
     return this.#target;
   }
 
+  /** Takes the first word if it is empty; a target is then not asked for. */
+  isTargetEmpty(): boolean {
+    if ((this.#words[0] ?? '') !== '') return false;
+    this.#words.shift();
+    return true;
+  }
+
   flag(name: string): boolean {
     this.#known.push(name);
     const at = this.#words.indexOf(name);

@@ -11,6 +11,7 @@
  * virtio-user:PATH,server             the driver side, as towards a switch
  * null:   null:size=64   ring:NAME    no device: endless empty frames; what was sent comes back
  * capture:IN,loop,replay=recorded     a capture without DPDK; options as pcap
+ * capture:,out=FILE                   the same, receiving nothing
  * memory:                             fed and read by the program itself
  * ```
  */
@@ -26,9 +27,10 @@ export type Pacing =
   | { readonly kind: 'rate'; readonly packetsPerSecond: number }
   | { readonly kind: 'recorded' };
 
-interface CaptureDevice<Kind extends string> {
+interface CaptureDevice<Kind extends string, File extends string | undefined = string> {
   readonly kind: Kind;
-  readonly file: string;
+  /** The frames to receive. */
+  readonly file: File;
   /** Begin again after the last frame; without it the port is exhausted there. */
   readonly loop: boolean;
   readonly pacing: Pacing;
@@ -58,7 +60,11 @@ export type DpdkDevice =
   | { readonly kind: 'null'; readonly size: number }
   | { readonly kind: 'ring'; readonly ring: string };
 
-export type Device = DpdkDevice | CaptureDevice<'capture'> | { readonly kind: 'memory' };
+export type Device =
+  | DpdkDevice
+  /** Without a file it receives nothing. */
+  | CaptureDevice<'capture', string | undefined>
+  | { readonly kind: 'memory' };
 export type DeviceKind = Device['kind'];
 
 export interface PortSpec {
@@ -119,8 +125,15 @@ const readers: { readonly [Kind in DeviceKind]: (options: Options) => Device } =
     if (match === null) throw options.badTarget('a PCI address like 0000:03:10.1');
     return { kind: 'pci', address: `${match[1] ?? '0000'}:${match[2]}`.toLowerCase() };
   },
-  pcap: (options) => captureDevice('pcap', options),
-  capture: (options) => captureDevice('capture', options),
+  pcap: (options) => ({ kind: 'pcap', file: captureFile(options), ...captureOptions(options) }),
+  capture(options) {
+    const file = options.isTargetEmpty() ? undefined : captureFile(options);
+    const device = { kind: 'capture', file, ...captureOptions(options) } as const;
+    if (file === undefined && device.out === undefined) {
+      throw options.badTarget(`${captureMeaning}, or empty with out=FILE`);
+    }
+    return device;
+  },
   af_packet: (options) => ({ kind: 'af_packet', interface: interfaceOf(options) }),
   af_xdp: (options) => ({ kind: 'af_xdp', interface: interfaceOf(options) }),
   tap: (options) => ({ kind: 'tap', interface: interfaceOf(options) }),
@@ -156,13 +169,14 @@ function interfaceOf(options: Options): string {
   return options.target('the name of an interface', interfaceName);
 }
 
-function captureDevice<Kind extends 'pcap' | 'capture'>(
-  kind: Kind,
-  options: Options,
-): CaptureDevice<Kind> {
+const captureMeaning = 'the path of a pcap or pcapng file';
+
+function captureFile(options: Options): string {
+  return options.target(captureMeaning);
+}
+
+function captureOptions(options: Options) {
   return {
-    kind,
-    file: options.target('the path of a pcap or pcapng file'),
     loop: options.flag('loop'),
     pacing: pacingOf(options),
     out: options.path('out'),

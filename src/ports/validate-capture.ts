@@ -11,7 +11,7 @@ export function checkCapture(
   probes: Probes,
   report: Report,
 ): void {
-  checkCaptureFile(device, probes, report);
+  if (device.file !== undefined) checkCaptureFile(device.kind, device.file, probes, report);
   if (device.out === undefined) return;
   if (device.out === device.file) {
     report.add(
@@ -25,7 +25,8 @@ export function checkCapture(
 }
 
 function checkCaptureFile(
-  { kind, file }: DeviceOf<'pcap' | 'capture'>,
+  kind: 'pcap' | 'capture',
+  file: string,
   probes: Probes,
   report: Report,
 ): void {

@@ -52,17 +52,17 @@ function findDriverProblems(spec: PortSpec, probes: Probes): PortConfigError[] {
   ];
 }
 
-/** One file or memif end gives one stream of frames: a second lane would get the same ones again. */
+/** One file gives one stream of frames: of a `pcap:` a second lane would get the same ones again. */
 function findLaneProblems({ name, device, lanes }: PortSpec): PortConfigError[] {
   const field = `ports.${name}.lanes`;
   const refuse = (found: string, mend: string) => [
     new PortConfigError('too-many-lanes', field, found, mend),
   ];
   if (lanes === 1) return [];
-  if ((device.kind === 'pcap' || device.kind === 'capture') && !device.loop) {
-    return refuse(`${lanes} lanes would each replay the capture`, 'use one lane, or add loop');
+  if (device.kind === 'pcap' && !device.loop) {
+    return refuse(`${lanes} lanes would each replay the capture`, 'use one lane, add loop, or use capture: which shares them');
   }
-  if ((device.kind === 'pcap' || device.kind === 'capture') && device.out !== undefined) {
+  if (device.kind === 'pcap' && device.out !== undefined) {
     return refuse(`${lanes} lanes cannot write one file`, 'use one lane, or leave out= away');
   }
   return [];

@@ -47,6 +47,16 @@ describe('A device string', () => {
       },
     ],
     [
+      'capture:,out=o.pcap',
+      {
+        kind: 'capture',
+        file: undefined,
+        loop: false,
+        pacing: { kind: 'unpaced' },
+        out: 'o.pcap',
+      },
+    ],
+    [
       'memif:3,role=client,socket=/run/m.sock',
       { kind: 'memif', id: 3, role: 'client', socket: '/run/m.sock' },
     ],
@@ -82,6 +92,8 @@ describe('A device string', () => {
     ['pcap:in.pcap,rate=10,replay=recorded', 'bad-option'],
     ['pcap:in.pcap,replay=backwards', 'bad-option'],
     ['pcap:in.pcap,out=', 'bad-option'],
+    ['capture:', 'bad-device'],
+    ['pcap:,out=o.pcap', 'bad-device'],
     ['null:size=59', 'bad-option'],
     ['memif:0,role=master', 'bad-option'],
     ['pcap:in.pcap,lop', 'unknown-option'],

@@ -230,6 +230,7 @@ describe('A port is refused', () => {
       { code: 'too-many-lanes', field: 'ports.inside.lanes' },
     ]);
     expect(problemsOf('pcap:a.pcap,loop', {}, 2)).toEqual([]);
+    expect(problemsOf('capture:a.pcap', {}, 2), 'which gives each lane its share').toEqual([]);
   });
 
   it('with all that is wrong at once', () => {
