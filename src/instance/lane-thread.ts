@@ -20,6 +20,7 @@ export class LaneThread {
   private readonly worker: Worker;
   private stopping: NodeJS.Timeout | undefined;
   private stopped = false;
+  private exited = false;
   private failure: string | undefined;
 
   constructor(plan: LanePlan, log: (event: LaneEvent) => void) {
@@ -32,6 +33,7 @@ export class LaneThread {
     this.ended = new Promise((end) => {
       worker.once('exit', () => {
         clearTimeout(this.stopping);
+        this.exited = true;
         if (!this.stopped) this.failure ??= 'its thread ended without a word';
         end(this.failure);
       });
@@ -48,7 +50,7 @@ export class LaneThread {
 
   /** Asks the lane to send what is in flight and end; ends its thread after five seconds. */
   stop(): void {
-    if (this.stopping !== undefined) return;
+    if (this.stopping !== undefined || this.exited) return;
     this.worker.postMessage('stop');
     this.stopping = setTimeout(() => {
       this.failure ??= `it did not stop within ${stopMilliseconds} ms`;
