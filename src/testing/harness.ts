@@ -237,7 +237,7 @@ export class Harness {
     return taken;
   }
 
-  /** Everything sent since the last call, of all ports, in order. Requests by ARP that were answered are left out. */
+  /** Everything sent since the last call, of all ports, in order. While the links' hosts answer ARP, requests are left out. */
   outputs(): Output[] {
     const { queued } = this;
     this.queued = [];

@@ -77,7 +77,7 @@ export function runScript(
 ): ScriptResult {
   const script = parseScript(text);
   if (script.store) throw new ScriptError(1, 'store= needs a store with latency');
-  const seed = script.store?.seed ?? options.seed ?? 1;
+  const seed = options.seed ?? 1;
   const harness = new Harness(nf, {
     ...options,
     ports: options.ports ?? portsOf(script),
