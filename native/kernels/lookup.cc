@@ -64,59 +64,71 @@ void LookupKernel::join(Register &r, uint32_t attended) {
   }
 }
 
+Key LookupKernel::key(const Batch &b, uint32_t i) const {
+  if (config_.key == KeyOf::session) return session_key(b, i);
+  if (config_.key != KeyOf::fragment) return key_of(config_.key, b.flow[i]);
+  const uint8_t *ip = arena_ + b.data[i] + b.l3[i];
+  return {b.flow[i].source | static_cast<uint64_t>(wire::load<uint16_t>(ip + 4)) << 32 |
+              static_cast<uint64_t>(b.flow[i].protocol) << 48,
+          b.flow[i].destination};
+}
+
 template <uint32_t Fixed>
 int32_t LookupKernel::look(Batch &b) {
+  // Columns and configuration as locals: a store to a column of bytes might else change them.
   Register &r = b.registers[config_.reg];
+  const LookupConfig config = config_;
+  const Table &table = table_;
   const auto count = static_cast<uint32_t>(b.header->count);
-  b.header->attended[config_.reg] = b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
+  const uint32_t now = b.header->now_ms, *const traits = b.traits, stride = r.stride;
+  const int32_t *const verdicts = b.verdict;
+  const Flow *const flows = b.flow;
+  Key *const keys = r.key;
+  uint8_t *const states = r.state, *const timers = r.timer, *const records = r.record;
+  uint64_t *const versions = r.version;
+  uint16_t *const attended_rows = r.attended;
+  b.header->attended[config.reg] = b.header->staged[config.reg] = b.header->lost[config.reg] = 0;
   uint16_t rows[max_rows];
   uint64_t hashes[max_rows];
   uint32_t entries[max_rows];
   uint32_t n = 0;
   for (uint32_t i = 0; i < count; i++) {
-    if (b.verdict[i] != verdict::pending || !config_.where(b.traits[i])) continue;
-    if (config_.key == KeyOf::fragment) {
-      const uint8_t *ip = arena_ + b.data[i] + b.l3[i];
-      r.key[i] = {b.flow[i].source | static_cast<uint64_t>(wire::load<uint16_t>(ip + 4)) << 32 |
-                      static_cast<uint64_t>(b.flow[i].protocol) << 48,
-                  b.flow[i].destination};
-    } else if (config_.key == KeyOf::session) {
-      r.key[i] = session_key(b, i);
-    } else if (config_.key != KeyOf::staged) {
-      r.key[i] = key_of(config_.key, b.flow[i]);
-    }
-    const uint64_t h = table_.hash(r.key[i]);
-    table_.prefetch(h);
+    if (verdicts[i] != verdict::pending || !config.where(traits[i])) continue;
+    if (config.key == KeyOf::source_endpoint)
+      keys[i] = {endpoint(flows[i].source, flows[i].source_port, flows[i].protocol), 0};
+    else if (config.key != KeyOf::staged)
+      keys[i] = key(b, i);
+    const uint64_t h = table.hash(keys[i]);
+    table.prefetch(h);
     rows[n] = static_cast<uint16_t>(i);
     hashes[n++] = h;
   }
-  for (uint32_t k = 0; k < n; k++) entries[k] = table_.candidate(hashes[k]);
-  const uint32_t now = b.header->now_ms;
+  for (uint32_t k = 0; k < n; k++) entries[k] = table.candidate(hashes[k]);
   uint32_t attended = 0;
   for (uint32_t k = 0; k < n; k++) {
     const uint32_t i = rows[k];
-    Entry *e = entries[k] == no_entry ? nullptr : table_.at(entries[k]);
-    if (!e || !(e->key == r.key[i])) e = table_.find(hashes[k], r.key[i]);
+    Entry *e = entries[k] == no_entry ? nullptr : table.at(entries[k]);
+    if (!e || !(e->key == keys[i])) [[unlikely]]
+      e = table.find(hashes[k], keys[i]);
     uint8_t timer = 0;
     const uint64_t v =
-        e ? table_.read<Fixed>(e, r.key[i], r.record + size_t{i} * r.stride, &timer) : 0;
-    r.version[i] = v;
-    bool attend = config_.attend_all;
-    if (v) {
-      r.state[i] = static_cast<uint8_t>(Lookup::hit);
-      r.timer[i] = timer;
-      if (config_.refresh(b.traits[i])) table_.touch(e, now);
-      attend |= (timer & watched) || (b.traits[i] & config_.attend_any);
+        e ? table.read<Fixed>(e, keys[i], records + size_t{i} * stride, &timer) : 0;
+    versions[i] = v;
+    timers[i] = timer;
+    bool attend = config.attend_all;
+    if (v) [[likely]] {
+      states[i] = static_cast<uint8_t>(Lookup::hit);
+      if (config.refresh(traits[i])) table.touch(e, now);
+      attend |= ((timer & watched) | (traits[i] & config.attend_any)) != 0;
     } else {
-      r.state[i] = static_cast<uint8_t>(Lookup::miss);
-      r.timer[i] = 0;
-      attend |= config_.attend_misses;
+      states[i] = static_cast<uint8_t>(Lookup::miss);
+      attend |= config.attend_misses;
     }
-    r.attended[attended] = static_cast<uint16_t>(i);
+    attended_rows[attended] = static_cast<uint16_t>(i);
     attended += attend;
   }
   join(r, attended);
-  b.header->attended[config_.reg] = static_cast<int32_t>(attended);
+  b.header->attended[config.reg] = static_cast<int32_t>(attended);
   return static_cast<int32_t>(attended);
 }
 

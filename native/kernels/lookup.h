@@ -43,6 +43,7 @@ class LookupKernel : public Kernel {
   static void join(Register &r, uint32_t attended);
 
  private:
+  Key key(const Batch &batch, uint32_t row) const;
   template <uint32_t Fixed>
   int32_t look(Batch &batch);
 

@@ -155,6 +155,8 @@ void AddressMarks::set(const std::vector<std::pair<uint32_t, uint32_t>> &list) {
   cells_.assign(mask_ + 1, Cell{0, 0});
   for (const auto &[address, marks] : list) {
     if (marks == 0) continue;
+    const uint32_t bit = (address * 0x9e3779b1u) >> 20;
+    filter_[bit >> 6] |= uint64_t{1} << (bit & 63);
     uint32_t i = slot(address);
     while (cells_[i].marks != 0 && cells_[i].address != address) i = (i + 1) & mask_;
     cells_[i] = Cell{address, cells_[i].marks | marks};
@@ -162,7 +164,13 @@ void AddressMarks::set(const std::vector<std::pair<uint32_t, uint32_t>> &list) {
 }
 
 Parse::Parse(uint8_t *arena, const ParseConfig &config) : arena_(arena) {
-  for (size_t i = 0; i < config.ports.size() && i < ports_.size(); i++) ports_[i] = config.ports[i];
+  for (size_t i = 0; i < config.ports.size() && i < ports_.size(); i++) {
+    ports_[i] = config.ports[i];
+    std::memcpy(&ports_[i].mac_word, ports_[i].mac, 6);
+    // Where any destination will do, a multicast one still goes the long way.
+    ports_[i].mac_mask = ports_[i].accept_any ? 1 : 0xffffffffffff;
+    if (ports_[i].accept_any) ports_[i].mac_word = 0;
+  }
   marks_.set(config.addresses);
 }
 
@@ -248,69 +256,73 @@ Reason Parse::parse(const uint8_t *p, uint32_t length, uint32_t ingress, uint32_
 }
 
 // The common case in one go: untagged, to our MAC, IPv4 without options, not a fragment, TCP or UDP,
-// and sound. False, with nothing decided, for everything else.
+// and sound. False, with nothing decided, for everything else. TCP and UDP come mixed, so nothing
+// branches on which it is: both checks are made and one is taken. They may read past a short packet,
+// never past its buffer.
 inline bool Parse::plain(const uint8_t *p, uint32_t length, const ParsePort &port, uint32_t &traits,
                          Flow &flow) const {
-  if (length < 14 + 20 + 8 || load<uint16_t>(p + 12) != ethertype_ipv4 || p[14] != 0x45)
-    return false;
   const uint8_t *ip = p + 14, *l4 = ip + 20;
-  const uint32_t total = load_be16(ip + 2);
-  const uint16_t fragment = load<uint16_t>(ip + 6);
-  const bool tcp = ip[9] == protocol_tcp;
   const uint64_t words = uint64_t{load<uint32_t>(ip)} + load<uint32_t>(ip + 4) +
                          load<uint32_t>(ip + 8) + load<uint32_t>(ip + 12) + load<uint32_t>(ip + 16);
-  const bool ours = port.accept_any || ((load<uint32_t>(p) ^ load<uint32_t>(port.mac)) |
-                                        (load<uint16_t>(p + 4) ^ load<uint16_t>(port.mac + 4))) == 0;
-  if ((fragment & swap16(0x3fff)) || (!tcp && ip[9] != protocol_udp) || !ours || (p[0] & 1) ||
-      total > length - 14 || fold(words) != 0xffff || address_class[ip[12]] || address_class[ip[16]])
-    return false;
-  const uint32_t size = total - 20;  // wraps below 20: refused as too small next
-  traits = trait::ipv4 | trait::has_flow | port.marks;
-  if (fragment) traits |= trait::dont_fragment;
-  if (tcp) {
-    if (total < 40 || length < 54) return false;
-    const uint32_t offset = (l4[12] >> 4) * 4;
-    if (offset < 20 || offset > size) return false;
-    traits |= trait::tcp | (l4[13] & 0x07 ? trait::tcp_control : 0);
-  } else {
-    const uint32_t datagram = load_be16(l4 + 4);
-    if (total < 28 || datagram < 8 || datagram > size) return false;
-    traits |= trait::udp | (load<uint16_t>(l4 + 6) == 0 ? trait::zero_checksum : 0);
-  }
-  flow.source = load<uint32_t>(ip + 12);
-  flow.destination = load<uint32_t>(ip + 16);
-  std::memcpy(&flow.source_port, l4, 4);
-  flow.protocol = ip[9];
-  traits |= marks_(flow.destination);
+  const uint32_t total = load_be16(ip + 2);
+  const uint16_t fragment = load<uint16_t>(ip + 6);
+  const uint32_t size = total - 20, offset = (l4[12] >> 4) * 4u, datagram = load_be16(l4 + 4);
+  const bool tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
+  const bool sound_tcp = tcp & (offset >= 20) & (offset <= size);
+  const bool sound_udp = udp & (datagram >= 8) & (datagram <= size);
+  const uint64_t link = (load<uint64_t>(p) ^ port.mac_word) & port.mac_mask;
+  const bool sound = (length >= 14 + 28) & ((load<uint32_t>(p + 12) & 0xffffff) == 0x450008) &
+                     (link == 0) & ((fragment & swap16(0x3fff)) == 0) & (total >= 28) &
+                     (total <= length - 14) & (fold(words) == 0xffff) &
+                     ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
+                     (sound_tcp | sound_udp);
+  if (!sound) return false;
+  const uint32_t tcp_mask = -static_cast<uint32_t>(tcp);
+  const uint32_t if_tcp = trait::tcp | ((l4[13] & 0x07) != 0) * trait::tcp_control;
+  const uint32_t if_udp = trait::udp | (load<uint16_t>(l4 + 6) == 0) * trait::zero_checksum;
+  // As two words: what is stored in pieces and read whole stalls.
+  const uint64_t addresses = load<uint64_t>(ip + 12);
+  const uint64_t ports = load<uint32_t>(l4) | static_cast<uint64_t>(ip[9]) << 32;
+  std::memcpy(&flow, &addresses, 8);
+  std::memcpy(&flow.source_port, &ports, 8);
+  traits = trait::ipv4 | trait::has_flow | port.marks | (fragment != 0) * trait::dont_fragment |
+           (if_tcp & tcp_mask) | (if_udp & ~tcp_mask) |
+           marks_(static_cast<uint32_t>(addresses >> 32));
   return true;
 }
 
 int32_t Parse::run(Batch &b) {
+  // Columns as locals: a store to one of bytes might else be a store to any pointer.
+  uint8_t *const arena = arena_;
+  const uint32_t *const data = b.data, *const length = b.length;
+  uint32_t *const traits_of = b.traits;
+  int32_t *const verdicts = b.verdict;
+  uint16_t *const l3_of = b.l3, *const l4_of = b.l4;
+  const uint8_t *const ingress = b.ingress;
+  Flow *const flows = b.flow;
   const auto count = static_cast<uint32_t>(b.header->count);
   constexpr uint32_t ahead = 6;
-  for (uint32_t i = 0; i < ahead && i < count; i++) __builtin_prefetch(arena_ + b.data[i]);
+  for (uint32_t i = 0; i < ahead && i < count; i++) __builtin_prefetch(arena + data[i]);
   int32_t dropped = 0;
   uint32_t seen = 0;
   for (uint32_t i = 0; i < count; i++) {
-    if (i + ahead < count) __builtin_prefetch(arena_ + b.data[i + ahead]);
-    if (b.verdict[i] != verdict::pending || (b.traits[i] & trait::originated)) continue;
+    if (i + ahead < count) __builtin_prefetch(arena + data[i + ahead]);
+    if (verdicts[i] != verdict::pending || (traits_of[i] & trait::originated)) continue;
     uint32_t traits = 0;
     uint16_t l3 = 14, l4 = 34;
-    Flow flow{};
-    const uint8_t *p = arena_ + b.data[i];
+    const uint8_t *p = arena + data[i];
     Reason r = Reason::none;
-    if (!plain(p, b.length[i], ports_[b.ingress[i]], traits, flow)) {
+    if (!plain(p, length[i], ports_[ingress[i]], traits, flows[i])) {
       traits = 0;
-      flow = {};
-      r = parse(p, b.length[i], b.ingress[i], traits, l3, l4, flow);
+      flows[i] = {};
+      r = parse(p, length[i], ingress[i], traits, l3, l4, flows[i]);
     }
-    b.traits[i] = traits;
+    traits_of[i] = traits;
     seen |= traits;
-    b.l3[i] = l3;
-    b.l4[i] = l4;
-    b.flow[i] = flow;
+    l3_of[i] = l3;
+    l4_of[i] = l4;
     if (__builtin_expect(r != Reason::none, 0)) {
-      b.verdict[i] = verdict::drop(static_cast<uint32_t>(r));
+      verdicts[i] = verdict::drop(static_cast<uint32_t>(r));
       dropped++;
     }
   }

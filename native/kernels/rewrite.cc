@@ -14,14 +14,17 @@ struct Edit {
   uint16_t source_port, destination_port;
 };
 
-// Where a transport keeps what a translation touches, by IP protocol; so that the hot loop has no
-// branch on it. `pseudo`: the checksum covers the addresses.
+// Where a transport keeps what a translation touches; so that the hot loop has no branch on which it
+// is. `pseudo` masks the addresses' part of the checksum, `optional` is set where zero means none.
 struct Transport {
-  uint8_t source_port, destination_port, checksum, ports;
-  uint32_t pseudo;
+  uint8_t source_port, destination_port, checksum, optional;
+  uint64_t pseudo;
 };
-constexpr Transport tcp_fields{0, 2, 16, 1, 0xffffffff}, udp_fields{0, 2, 6, 1, 0xffffffff},
-    query_fields{4, 4, 2, 1, 0};
+constexpr Transport tcp_fields{0, 2, 16, 0, ~uint64_t{0}}, udp_fields{0, 2, 6, 1, ~uint64_t{0}},
+    query_fields{4, 4, 2, 0, 0};
+// By the trait bits of TCP, UDP and ICMP query, which are neighbours.
+constexpr Transport by_trait[5] = {{}, tcp_fields, udp_fields, {}, query_fields};
+static_assert(trait::tcp == 1 << 3 && trait::udp == 1 << 4 && trait::icmp_query == 1 << 5);
 
 // Rewrites addresses; returns the delta of the pseudo-header and adds it to the header's.
 inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
@@ -38,8 +41,8 @@ inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) 
   return d;
 }
 
-inline void rewrite_transport(uint8_t *l4, const Transport &t, bool udp, const Edit &e, uint64_t addresses) {
-  uint64_t d = t.pseudo ? addresses : 0;
+inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, uint64_t addresses) {
+  uint64_t d = addresses & t.pseudo;
   if (e.bits & edit::source) {
     d += delta16(load<uint16_t>(l4 + t.source_port), e.source_port);
     store(l4 + t.source_port, e.source_port);
@@ -49,9 +52,11 @@ inline void rewrite_transport(uint8_t *l4, const Transport &t, bool udp, const E
     store(l4 + t.destination_port, e.destination_port);
   }
   const uint16_t before = load<uint16_t>(l4 + t.checksum);
-  uint16_t after = update(before, d);
-  if (udp) after = before == 0 ? 0 : after == 0 ? 0xffff : after;
-  store(l4 + t.checksum, after);
+  const uint16_t after = update(before, d);
+  // RFC 768: a sum that comes out as zero is sent as all ones, and zero means that there is none.
+  const auto filled = static_cast<uint16_t>(after | -static_cast<uint16_t>(t.optional & (after == 0)));
+  const auto kept = static_cast<uint16_t>(-static_cast<uint16_t>(!(t.optional & (before == 0))));
+  store(l4 + t.checksum, static_cast<uint16_t>(filled & kept));
 }
 
 const Transport *transport_of(uint8_t protocol) {
@@ -81,7 +86,7 @@ const Transport *transport_of(uint8_t protocol) {
   if (t && !later) {
     const uint32_t there = left - 8 - header;
     if (there >= t->checksum + 2u) {
-      rewrite_transport(ip + header, *t, ip[9] == protocol_udp, e, addresses);
+      rewrite_transport(ip + header, *t, e, addresses);
     } else {  // cut before its checksum: only the ports are there
       if (e.bits & edit::source) store(ip + header + t->source_port, e.source_port);
       if (e.bits & edit::destination) store(ip + header + t->destination_port, e.destination_port);
@@ -94,30 +99,37 @@ const Transport *transport_of(uint8_t protocol) {
 }  // namespace
 
 int32_t RewriteKernel::run(Batch &b) {
+  // Columns as locals: a store into a packet might else be a store to any of them.
+  uint8_t *const arena = arena_;
+  const uint32_t *const data = b.data, *const traits_of = b.traits;
+  const uint16_t *const l3 = b.l3, *const l4 = b.l4;
+  const uint32_t *const new_source = b.new_source, *const new_destination = b.new_destination;
+  const uint16_t *const source_port = b.new_source_port,
+                 *const destination_port = b.new_destination_port;
+  const LinkAddresses *const links = b.link;
+  const uint8_t *const egress = b.egress;
+  uint8_t *const edits = b.edits;
+  int32_t *const verdicts = b.verdict;
   const auto count = static_cast<uint32_t>(b.header->count);
   int32_t forwarded = 0;
   for (uint32_t i = 0; i < count; i++) {
-    const uint8_t bits = b.edits[i];
-    if (bits == 0 || b.verdict[i] != verdict::pending) continue;
-    b.edits[i] = 0;
-    const uint32_t traits = b.traits[i];
-    uint8_t *p = arena_ + b.data[i];
+    const uint8_t bits = edits[i];
+    if (bits == 0 || verdicts[i] != verdict::pending) continue;
+    edits[i] = 0;
+    const uint32_t traits = traits_of[i];
+    uint8_t *p = arena + data[i];
     if (traits & trait::ipv4) {
-      uint8_t *ip = p + b.l3[i];
+      uint8_t *ip = p + l3[i];
       uint64_t header = 0;
       if (bits & (edit::source | edit::destination)) {
-        const Edit e{bits, b.new_source[i], b.new_destination[i], b.new_source_port[i],
-                     b.new_destination_port[i]};
+        const Edit e{bits, new_source[i], new_destination[i], source_port[i], destination_port[i]};
         const uint64_t addresses = rewrite_addresses(ip, e, header);
         if (traits & (trait::tcp | trait::udp | trait::icmp_query)) {
-          if (!(traits & trait::fragment_later)) {
-            const bool udp = traits & trait::udp;
-            const Transport &t = traits & trait::tcp ? tcp_fields : udp ? udp_fields : query_fields;
-            rewrite_transport(p + b.l4[i], t, udp, e, addresses);
-          }
+          if (!(traits & trait::fragment_later))
+            rewrite_transport(p + l4[i], by_trait[traits >> 3 & 7], e, addresses);
         } else if (traits & trait::icmp_error) {
           const uint32_t total = load_be16(ip + 2);
-          rewrite_quote(p + b.l4[i], total - (b.l4[i] - b.l3[i]), e);
+          rewrite_quote(p + l4[i], total - (l4[i] - l3[i]), e);
         }
       }
       if (bits & edit::hop) {
@@ -127,11 +139,11 @@ int32_t RewriteKernel::run(Batch &b) {
       }
       store(ip + 10, update(load<uint16_t>(ip + 10), header));
     } else if ((traits & trait::ipv6) && (bits & edit::hop)) {
-      p[b.l3[i] + 7]--;
+      p[l3[i] + 7]--;
     }
     if (bits & edit::hop) {
-      std::memcpy(p, &b.link[i], 12);
-      b.verdict[i] = verdict::forward(b.egress[i]);
+      std::memcpy(p, &links[i], 12);
+      verdicts[i] = verdict::forward(egress[i]);
       forwarded++;
     }
   }

@@ -18,31 +18,19 @@ PrefixTrie::PrefixTrie(const std::vector<RoutePrefix> &prefixes) {
   for (const uint16_t i : order) {
     const RoutePrefix &p = prefixes[i];
     const auto value = static_cast<uint16_t>(i + 1);
-    const uint32_t high = p.address >> 16, middle = p.address >> 8 & 255, low = p.address & 255;
-    if (p.length <= 16) {
-      std::fill_n(root_.begin() + high, 1u << (16 - p.length), value);
-    } else if (p.length <= 24) {
-      const uint32_t block = descend(root_[high]);
-      std::fill_n(blocks_.begin() + block * 256 + middle, 1u << (24 - p.length), value);
-    } else {
-      const uint32_t block = descend(root_[high]);
-      uint16_t cell = blocks_[block * 256 + middle];
-      const uint32_t leaf = descend(cell);
-      blocks_[block * 256 + middle] = cell;
-      std::fill_n(blocks_.begin() + leaf * 256 + low, 1u << (32 - p.length), value);
+    if (p.length <= 20) {
+      std::fill_n(root_.begin() + (p.address >> 12), 1u << (20 - p.length), value);
+      continue;
     }
+    uint16_t &cell = root_[p.address >> 12];
+    if (!(cell & child)) {
+      const uint16_t inherited = cell;
+      cell = static_cast<uint16_t>(child | blocks_.size() / 4096);
+      blocks_.insert(blocks_.end(), 4096, inherited);
+    }
+    const uint32_t block = cell & static_cast<uint16_t>(~child);
+    std::fill_n(blocks_.begin() + block * 4096 + (p.address & 4095), 1u << (32 - p.length), value);
   }
-}
-
-// The number of the block under a cell, made where there was none. A cell inside blocks_ must be
-// passed as a copy: making a block moves them.
-uint32_t PrefixTrie::descend(uint16_t &cell) {
-  if (!(cell & child)) {
-    const uint16_t inherited = cell;
-    cell = static_cast<uint16_t>(child | blocks_.size() / 256);
-    blocks_.insert(blocks_.end(), 256, inherited);
-  }
-  return cell & static_cast<uint16_t>(~child);
 }
 
 Key neighbour_key(uint32_t port, uint32_t address) {
@@ -50,62 +38,87 @@ Key neighbour_key(uint32_t port, uint32_t address) {
 }
 
 RouteKernel::RouteKernel(uint8_t *arena, Table &neighbours, const RouteConfig &config)
-    : arena_(arena), neighbours_(neighbours), config_(config), trie_(config.prefixes) {}
+    : arena_(arena), neighbours_(neighbours), where_(config.where), trie_(config.prefixes) {
+  ways_.push_back({});
+  for (const auto &p : config.prefixes)
+    ways_.push_back({{}, p.gateway, p.marks, config.ports[p.egress].mtu, p.egress, false});
+}
+
+bool RouteKernel::resolve(uint32_t egress, uint32_t hop, uint32_t now, LinkAddresses &link) {
+  const Key key = neighbour_key(egress, hop);
+  const uint64_t h = neighbours_.hash(key);
+  Entry *e = neighbours_.find(h, key);
+  uint8_t timer;
+  alignas(8) uint8_t record[Table::max_record];
+  if (!e || !neighbours_.read(e, key, record, &timer)) return false;
+  std::memcpy(&link, record, sizeof link);
+  neighbours_.touch(e, now);
+  return true;
+}
+
+// Everything but a packet through a gateway whose link addresses are known, with TTL to spare and
+// short enough. True when the packet cannot go on.
+bool RouteKernel::exceptional(Batch &b, uint32_t i, uint32_t destination, Way &way, uint8_t ttl) {
+  RouteException problem{};
+  const uint8_t *ip = arena_ + b.data[i] + b.l3[i];
+  b.egress[i] = way.egress;
+  b.traits[i] |= way.marks;
+  if (ttl <= 1) {
+    problem = RouteException::ttl_exceeded;
+  } else if (&way == ways_.data()) {
+    problem = RouteException::no_route;
+  } else {
+    const uint32_t hop = way.gateway ? way.gateway : destination;
+    LinkAddresses link{};
+    if (resolve(way.egress, hop, b.header->now_ms, link)) {
+      b.link[i] = link;
+      if (way.gateway) way.link = link, way.resolved = true;
+    } else {
+      problem = RouteException::unresolved;
+      std::memcpy(b.link[i].destination, &hop, 4);
+    }
+    // After the neighbour, so that a packet too big for an unresolved hop is answered at once.
+    if (load_be16(ip + 2) > way.mtu) {
+      if (b.traits[i] & trait::dont_fragment)
+        problem = RouteException::too_big;
+      else
+        b.traits[i] |= trait::oversize;
+    }
+  }
+  b.exception_code[i] = static_cast<uint8_t>(problem);
+  return problem != RouteException{};
+}
 
 int32_t RouteKernel::run(Batch &b) {
+  uint8_t *const arena = arena_, *const edits = b.edits, *const egress = b.egress;
+  const uint32_t *const data = b.data, *const new_destination = b.new_destination;
+  uint32_t *const traits = b.traits;
+  const uint16_t *const l3 = b.l3;
+  const int32_t *const verdicts = b.verdict;
+  LinkAddresses *const links = b.link;
+  const Where where = where_;
   const auto count = static_cast<uint32_t>(b.header->count);
-  const uint32_t now = b.header->now_ms;
+  for (auto &way : ways_) way.resolved = false;
+  Way *const ways = ways_.data();
   int32_t exceptions = 0;
   uint32_t seen = 0;
-  uint64_t last = ~uint64_t{0};  // port and next hop of `link`
-  LinkAddresses link{};
   for (uint32_t i = 0; i < count; i++) {
-    if (b.verdict[i] != verdict::pending || !config_.where(b.traits[i])) continue;
-    const uint8_t *ip = arena_ + b.data[i] + b.l3[i];
+    if (verdicts[i] != verdict::pending || !where(traits[i])) continue;
+    const uint8_t *ip = arena + data[i] + l3[i];
     const uint32_t destination =
-        b.edits[i] & edit::destination ? b.new_destination[i] : load<uint32_t>(ip + 16);
-    const uint32_t match = trie_(swap32(destination));
-    RouteException problem{};
-    if (ip[8] <= 1) {
-      problem = RouteException::ttl_exceeded;
-    } else if (match == 0) {
-      problem = RouteException::no_route;
-    } else {
-      const RoutePrefix &route = config_.prefixes[match - 1];
-      const uint32_t hop = route.gateway ? route.gateway : destination;
-      b.egress[i] = route.egress;
-      b.traits[i] |= route.marks;
-      const Key key = neighbour_key(route.egress, hop);
-      if (key.low != last) {
-        const uint64_t h = neighbours_.hash(key);
-        Entry *e = neighbours_.find(h, key);
-        uint8_t timer;
-        alignas(8) uint8_t record[Table::max_record];
-        if (e && neighbours_.read(e, key, record, &timer)) {
-          std::memcpy(&link, record, sizeof link);
-          last = key.low;
-          neighbours_.touch(e, now);
-        } else {
-          problem = RouteException::unresolved;
-          std::memcpy(b.link[i].destination, &hop, 4);
-        }
-      }
-      // After the neighbour, so that a packet too big for an unresolved hop is answered at once.
-      if (load_be16(ip + 2) > config_.ports[route.egress].mtu) {
-        if (b.traits[i] & trait::dont_fragment)
-          problem = RouteException::too_big;
-        else
-          b.traits[i] |= trait::oversize;
-      }
-      if (problem == RouteException{}) {
-        b.link[i] = link;
-        b.edits[i] |= edit::hop;
-        seen |= b.traits[i];
-        continue;
-      }
+        edits[i] & edit::destination ? new_destination[i] : load<uint32_t>(ip + 16);
+    Way &way = ways[trie_(swap32(destination))];
+    const uint8_t ttl = ip[8];
+    if (__builtin_expect(way.resolved & (ttl > 1) & (load_be16(ip + 2) <= way.mtu), 1)) {
+      egress[i] = way.egress;
+      links[i] = way.link;
+      traits[i] |= way.marks;
+    } else if (exceptional(b, i, destination, way, ttl)) {
+      b.exception[exceptions++] = static_cast<uint16_t>(i);
+      continue;
     }
-    b.exception_code[i] = static_cast<uint8_t>(problem);
-    b.exception[exceptions++] = static_cast<uint16_t>(i);
+    edits[i] |= edit::hop;
+    seen |= traits[i];
   }
   b.header->seen |= seen;
   b.header->exceptions = exceptions;

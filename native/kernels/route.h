@@ -37,23 +37,20 @@ struct NeighbourRecord {
   LinkAddresses link;
 };
 
-// Longest prefix match in at most three steps of 16, 8 and 8 bits. 0: none.
+// Longest prefix match: one step for prefixes of up to 20 bits, two for longer ones (the 20 and 12
+// bit steps keep the first level at 2 MiB, of which a network touches little). 0: none.
 class PrefixTrie {
  public:
   explicit PrefixTrie(const std::vector<RoutePrefix> &prefixes);
   uint32_t operator()(uint32_t host_address) const {
-    uint16_t v = root_[host_address >> 16];
-    if (v & child) {
-      v = blocks_[(v & ~child) * 256u + (host_address >> 8 & 255)];
-      if (v & child) v = blocks_[(v & ~child) * 256u + (host_address & 255)];
-    }
+    const uint16_t v = root_[host_address >> 12];
+    if (__builtin_expect(v & child, 0)) return blocks_[(v & ~child) * 4096u + (host_address & 4095)];
     return v;
   }
 
  private:
   static constexpr uint16_t child = 0x8000;
-  uint32_t descend(uint16_t &cell);
-  std::vector<uint16_t> root_ = std::vector<uint16_t>(65536);
+  std::vector<uint16_t> root_ = std::vector<uint16_t>(1 << 20);
   std::vector<uint16_t> blocks_;
 };
 
@@ -71,9 +68,21 @@ class RouteKernel : public Kernel {
   int32_t run(Batch &batch) override;
 
  private:
+  // A route as the loop wants it. One through a gateway keeps the gateway's link addresses for one
+  // batch, so that the loop does not depend on which gateway a packet takes.
+  struct Way {
+    LinkAddresses link;
+    uint32_t gateway, marks, mtu;
+    uint8_t egress;
+    bool resolved;
+  };
+  bool resolve(uint32_t egress, uint32_t hop, uint32_t now, LinkAddresses &link);
+  bool exceptional(Batch &batch, uint32_t row, uint32_t destination, Way &way, uint8_t ttl);
+
   uint8_t *arena_;
   Table &neighbours_;
-  const RouteConfig config_;
+  const Where where_;
+  std::vector<Way> ways_;  // by what the trie says; the first is none
   PrefixTrie trie_;
 };
 

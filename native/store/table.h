@@ -124,13 +124,13 @@ class Table {
     return nullptr;
   }
 
-  // Copies a record. Returns its version, or 0 when the entry does not hold this key any more.
+  // Copies a record, as one flow of reads unless a writer is inside. Returns its version, or 0 when the entry does not hold this key any more.
   template <uint32_t Fixed = 0>
   uint64_t read(Entry *e, const Key &key, uint8_t *out, uint8_t *timer) const {
     for (uint32_t spins = 0; spins < max_spins; spins++) {
       const uint64_t v = e->version.load(std::memory_order_acquire);
       if (v == 0) return 0;
-      if (v & 1) {
+      if (v & 1) [[unlikely]] {
         __builtin_ia32_pause();
         continue;
       }

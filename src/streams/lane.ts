@@ -230,7 +230,8 @@ export class Lane {
     const { control, outgoing } = this;
     for (let i = 0; i < outgoing.length; i++) control[this.transmitAt + i] = (outgoing[i] as PacketBatch).index;
     control[this.transmitCountAt] = outgoing.length;
-    this.current ??= this.free.pop();
+    // A batch is sent before one is received, so the one just settled, still in the cache, serves again.
+    this.current ??= outgoing.pop() ?? this.free.pop();
     const batch = this.observer ? this.current : undefined;
     control[0] = batch ? batch.index : -1;
     const received = native.breathe(this.number);
