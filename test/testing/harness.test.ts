@@ -1,6 +1,7 @@
 import { forward, networkFunction, type Pipeline, parse, transform } from 'rxnf';
 import { Harness, hostMac } from 'rxnf/testing';
 import { describe, expect, it } from 'vitest';
+import { native } from '../../src/native.ts';
 import type { Lane } from '../../src/streams/lane.ts';
 import { batchOperator } from '../../src/streams/operator.ts';
 import { drop, held } from '../../src/streams/verdict.ts';
@@ -156,6 +157,16 @@ describe('finish', () => {
         lane.dropHeld(p.batch.handle[p.row] as number, 1);
       });
     expect(() => finish(twice)).toThrow(/conservation: .* and -1 that nobody accounts for/);
+  });
+
+  it('finds buffers that were freed though their packets were sent', () => {
+    const early = (lane: Lane): Pipeline =>
+      transform((p) => {
+        native.freeBuffer(lane.number, p.batch.handle[p.row] as number);
+      });
+    expect(() => finish(early)).toThrow(
+      /the pool misses -1 of 8192 buffers where 0 packets are held/,
+    );
   });
 
   it('reports callbacks that threw, unless that is what is tested', () => {

@@ -26,18 +26,19 @@ export const network: NatOptions = {
 
 const ports = [{ name: 'inside' }, { name: 'outside' }];
 
-/** Runs a script against a NAT on that network, with some of its options replaced. */
+/**
+ * Runs a script against a NAT on that network, with some of its options replaced: once with each way
+ * of staging translations, which must not differ.
+ */
 export function check(
   text: string,
   options: Partial<NatOptions> = {},
   harness: ScriptOptions = {},
 ): ScriptResult {
   const declared = /^\s*port\s/m.test(text);
-  return runScript(
-    nat({ ...network, ...options }),
-    text,
-    declared ? harness : { ports, ...harness },
-  );
+  const setting = declared ? harness : { ports, ...harness };
+  runScript(nat({ ...network, translation: 'callback', ...options }), text, setting);
+  return runScript(nat({ ...network, translation: 'kernels', ...options }), text, setting);
 }
 
 /** A number that a script bound. */
