@@ -60,7 +60,10 @@ function findLaneProblems({ name, device, lanes }: PortSpec): PortConfigError[] 
   ];
   if (lanes === 1) return [];
   if (device.kind === 'pcap' && !device.loop) {
-    return refuse(`${lanes} lanes would each replay the capture`, 'use one lane, add loop, or use capture: which shares them');
+    return refuse(
+      `${lanes} lanes would each replay the capture`,
+      'use one lane, add loop, or use capture: which shares them',
+    );
   }
   if (device.kind === 'pcap' && device.out !== undefined) {
     return refuse(`${lanes} lanes cannot write one file`, 'use one lane, or leave out= away');
