@@ -46,11 +46,11 @@ function laneOver(options: Partial<CapturePortOptions>, output?: string) {
   const lane = new Lane({ pool, ports: [inside, outside], virtualClock: true });
   lane.run((packets) => packets.pipe(transform(() => forward(1))));
   lane.advance(millisecond);
-  const breathe = (milliseconds: number) => {
+  const breathe = (milliseconds: number, step = 1) => {
     let received = 0;
-    for (let i = 0; i < milliseconds; i++) {
+    for (let i = 0; i < milliseconds; i += step) {
       received += lane.breathe();
-      lane.advance(millisecond);
+      lane.advance(step * millisecond);
     }
     return received;
   };
@@ -97,6 +97,16 @@ describe('a capture port', () => {
     });
     expect(breathe(80), 'two passes of 40 ms').toBe(8);
     expect(inside.counters().exhausted).toBe(false);
+    lane.close();
+  });
+
+  it('does not fall behind from pass to pass, however coarse the clock', () => {
+    const { lane, breathe } = laneOver({
+      input: recorded('d.pcap', 4),
+      loop: true,
+      pacing: { kind: 'recorded' },
+    });
+    expect(breathe(4000, 7), '100 passes of 40 ms').toBeGreaterThanOrEqual(400);
     lane.close();
   });
 
