@@ -79,31 +79,7 @@ describe.skipIf(missing.length > 0)('the NAT over af_packet', () => {
     }
   });
 
-  it('carries an answer that arrives in fragments', async () => {
-    const answer = await used.lab.must([
-      ...['dig', '+bufsize=4096', '+notcp', '+ignore', '+tries=1', `@${server}`],
-      ...['TXT', 'big.lab.test'],
-    ]);
-    expect(answer).toContain('8'.repeat(240));
-    expect(answer).toContain('(UDP)');
-  });
-
   itAnswersPing(used);
-
-  it('reassembles nothing and loses nothing of a fragmented ping', async () => {
-    const output = await used.lab.must([
-      'ping',
-      '-nq',
-      '-c',
-      '3',
-      '-i',
-      '0.2',
-      '-s',
-      '3000',
-      server,
-    ]);
-    expect(output).toContain('3 received, 0% packet loss');
-  });
 
   it.each([
     ['UDP', []],
@@ -179,6 +155,33 @@ describe.skipIf(missing.length > 0)('the NAT with address and port dependent fil
 
 describe.skipIf(missing.length > 0)('the NAT over af_xdp', () => {
   const used = useNat({ device: 'af_xdp' });
+
+  // Not over af_packet: that driver asks the kernel to reassemble (PACKET_FANOUT_FLAG_DEFRAG), so no
+  // fragment reaches it, and a datagram longer than its buffer comes cut and is counted `truncated`.
+  it('carries an answer that arrives in fragments', async () => {
+    const answer = await used.lab.must([
+      ...['dig', '+bufsize=4096', '+notcp', '+ignore', '+tries=1', `@${server}`],
+      ...['TXT', 'big.lab.test'],
+    ]);
+    expect(answer).toContain('8'.repeat(240));
+    expect(answer).toContain('(UDP)');
+  });
+
+  it('reassembles nothing and loses nothing of a fragmented ping', async () => {
+    const output = await used.lab.must([
+      'ping',
+      '-nq',
+      '-c',
+      '3',
+      '-i',
+      '0.2',
+      '-s',
+      '3000',
+      server,
+    ]);
+    expect(output).toContain('3 received, 0% packet loss');
+  });
+
 
   itCarriesABigDownload(used);
   itAnswersPing(used);
