@@ -1,0 +1,164 @@
+/**
+ * How fast is the NAT, as composed of TypeScript operators, beside what a C++ programmer would write
+ * and beside DPDK's own testpmd, on one core over the same looped capture?
+ *
+ * Contenders are processes of their own and take turns, A B C A B C, so that whatever else the
+ * machine does falls on all of them; a ratio is taken within each round and its median reported.
+ * Speed is packets for each second of the processor, not of the wall.
+ */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { judge, type Verdict } from './bars.ts';
+import { buildContenders, churnLibrary } from './build.ts';
+import {
+  type Answer,
+  type Contender,
+  capacity,
+  contenders,
+  missing,
+  type Setting,
+} from './contenders.ts';
+import { hugepagesNeeded, memoryArguments, memoryNeeded } from './eal.ts';
+import { reserveHugepages } from './hugepages.ts';
+import { measure } from './measure.ts';
+import { metadata } from './metadata.ts';
+import { otherFigures, throughputTable, verdictLines } from './report.ts';
+import { type Row, rowsOf, settingName } from './rows.ts';
+import { capture } from './traffic.ts';
+
+export interface DatapathOptions {
+  readonly root: string;
+  readonly build: string;
+  readonly flows: readonly number[];
+  readonly bursts: readonly number[];
+  /** Share of new flows in the settings added to those of flows x bursts; 0: none are added. */
+  readonly newFlows: number;
+  readonly rounds: number;
+  readonly warmup: number;
+  readonly seconds: number;
+  /** Names of contenders; absent: all. */
+  readonly only?: readonly string[];
+  readonly json?: string;
+  readonly core?: number;
+  /** Fails when a bar is missed. */
+  readonly check: boolean;
+}
+
+/** Prints the report. Its result is the exit code: 1 when a contender that is there failed. */
+export async function datapath(options: DatapathOptions): Promise<number> {
+  const { root, build } = options;
+  buildContenders(root, build);
+  const known = contenders(root, build);
+  for (const name of options.only ?? []) {
+    if (known.every((c) => c.name !== name)) {
+      throw new Error(`--only ${name}: there are ${known.map((c) => c.name).join(', ')}`);
+    }
+  }
+  const asked = known.filter((c) => options.only?.includes(c.name) ?? true);
+  const absent = asked.filter((c) => missing(c).length > 0);
+  const present = asked.filter((c) => missing(c).length === 0);
+  for (const c of absent) console.log(`missing: ${c.name} needs ${missing(c).join(', ')}`);
+  if (present.length === 0) return 1;
+
+  const settings = settingsOf(options);
+  const restore = reserveHugepages(hugepagesNeeded(Math.max(...settings.map(memoryOf))));
+  const about = metadata(root);
+  const rows: Row[] = [];
+  const failures: string[] = [];
+  const memory = new Set<string>();
+  try {
+    for (const setting of settings) {
+      const source = memoryArguments(memoryOf(setting));
+      memory.add(source[0] === '--no-huge' ? 'without hugepages' : 'hugepages of 2 MiB');
+      const rounds = await takeTurns(present, setting, source, options, failures);
+      rows.push(...rowsOf(setting, rounds));
+    }
+  } finally {
+    restore();
+  }
+  const verdicts = judge(rows);
+  const { rounds, seconds } = options;
+  print(rows, verdicts, `${rounds} round(s) of ${seconds} s, one core, ${[...memory].join(', ')}`);
+  for (const failure of failures) console.error(`failed: ${failure}`);
+  if (options.json) {
+    const settingsMeasured = {
+      rounds,
+      seconds,
+      memory: [...memory],
+      missing: absent.map((c) => c.name),
+    };
+    const document = {
+      metadata: { ...about, ...settingsMeasured },
+      rows,
+      bars: verdicts,
+      failures,
+    };
+    writeFileSync(options.json, `${JSON.stringify(document, undefined, 2)}\n`);
+  }
+  const missed = options.check && verdicts.some((verdict) => !verdict.holds);
+  return failures.length > 0 || missed ? 1 : 0;
+}
+
+/** Churn is measured where a looped capture comes around well within the idle timeout. */
+const CHURN_FLOWS_AT_MOST = 100_000;
+
+function settingsOf({ flows, bursts, newFlows }: DatapathOptions): Setting[] {
+  const steady = flows.flatMap((f) => bursts.map((burst) => ({ flows: f, burst, newFlows: 0 })));
+  const churning = steady
+    .filter(
+      (s) => newFlows > 0 && s.flows <= CHURN_FLOWS_AT_MOST && s.burst === Math.max(...bursts),
+    )
+    .map((s) => ({ ...s, newFlows }));
+  return [...steady, ...churning];
+}
+
+function memoryOf(setting: Setting): number {
+  return memoryNeeded(setting.flows, capacity(setting));
+}
+
+async function takeTurns(
+  present: readonly Contender[],
+  setting: Setting,
+  memory: readonly string[],
+  options: DatapathOptions,
+  failures: string[],
+): Promise<Map<string, Answer[]>> {
+  const run = {
+    ...setting,
+    memory,
+    warmup: options.warmup,
+    seconds: options.seconds,
+    core: options.core ?? availableParallelism() - 1,
+    capture: capture(`${options.build}/bench`, setting.flows),
+  };
+  const rounds = new Map<string, Answer[]>();
+  const out = new Set<string>();
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const contender of present) {
+      if (out.has(contender.name) || (setting.newFlows > 0 && !contender.translates)) continue;
+      progress(`${settingName(setting)} round ${round} of ${options.rounds}: ${contender.name}`);
+      try {
+        const answer = await measure(contender, run, churnLibrary(options.build));
+        rounds.set(contender.name, [...(rounds.get(contender.name) ?? []), answer]);
+      } catch (error) {
+        // Its rounds so far would stand beside other rounds of the others.
+        out.add(contender.name);
+        rounds.delete(contender.name);
+        failures.push(`${contender.name} at ${settingName(setting)}: ${(error as Error).message}`);
+      }
+    }
+  }
+  progress('');
+  return rounds;
+}
+
+function print(rows: readonly Row[], verdicts: readonly Verdict[], how: string): void {
+  console.log(`\n${how}\n${throughputTable(rows)}`);
+  for (const line of [...otherFigures(rows), ...verdictLines(verdicts)]) console.log(line);
+}
+
+/** The line that stands while the contenders run; a log gets one line each. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (text !== '') process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,73 @@
+/**
+ * Runs a benchmark: `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
+ * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--only NAME,...] [--seconds S] [--core N]`.
+ */
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type DatapathOptions, datapath } from './datapath/datapath.ts';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    rounds: { type: 'string' },
+    flows: { type: 'string' },
+    burst: { type: 'string' },
+    'new-flows': { type: 'string' },
+    only: { type: 'string' },
+    seconds: { type: 'string' },
+    core: { type: 'string' },
+  },
+});
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  if (positionals.length !== 1 || positionals[0] !== 'datapath') {
+    console.error(`usage: npm run bench -- datapath [options]; got: ${positionals.join(' ')}`);
+    return 2;
+  }
+  return datapath(datapathOptions());
+}
+
+/** `--quick` is a smoke run of well under a minute: every contender, once. */
+function datapathOptions(): DatapathOptions {
+  const { quick } = values;
+  return {
+    root,
+    build: `${root}/build`,
+    flows: list(values.flows ?? (quick ? '10k' : '10k,100k,1m')).map(count),
+    bursts: list(values.burst ?? (quick ? '128' : '64,128')).map(count),
+    newFlows: number('new-flows', values['new-flows'] ?? (quick ? '0' : '0.1')),
+    rounds: number('rounds', values.rounds ?? (quick ? '1' : '5')),
+    warmup: quick ? 0.5 : 1,
+    seconds: number('seconds', values.seconds ?? (quick ? '1' : '2')),
+    check: values.check,
+    ...(values.only !== undefined && { only: list(values.only) }),
+    ...(values.json !== undefined && { json: values.json }),
+    ...(values.core !== undefined && { core: number('core', values.core) }),
+  };
+}
+
+function list(text: string): string[] {
+  return text.split(',').filter((item) => item !== '');
+}
+
+/** `count('100k')` gives 100000. */
+function count(text: string): number {
+  const match = /^(\d+)([km]?)$/i.exec(text);
+  if (!match) throw new Error(`'${text}' is not a number such as 64, 10k or 1m`);
+  const unit = { k: 1000, m: 1_000_000 }[match[2].toLowerCase()] ?? 1;
+  return Number(match[1]) * unit;
+}
+
+function number(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new Error(`--${option} ${text}: not a number`);
+  return value;
+}
