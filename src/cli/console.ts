@@ -21,7 +21,7 @@ export class Console {
 
   /** One event as a JSON line on standard output. */
   event(event: object): void {
-    this.out.write(`${JSON.stringify(event)}\n`);
+    this.aside(`${JSON.stringify(event)}\n`, this.out);
   }
 
   /** One event as a JSON line on standard error. */

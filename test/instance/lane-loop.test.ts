@@ -29,7 +29,7 @@ describe('the loop of a lane', () => {
 
   it('sleeps once idle, longer each time, and never longer than its bound', async () => {
     const { sleeps } = await run([0], 8);
-    expect(sleeps[0]).toEqual({ microseconds: 50, breath: emptyBeforeSleep });
+    expect(sleeps[0]).toEqual({ microseconds: 50, breath: breathsPerTurn });
     expect(sleeps.map(({ microseconds }) => microseconds)).toEqual([
       ...[50, 100, 200, 400],
       ...[longestSleepMicroseconds, longestSleepMicroseconds],
@@ -37,8 +37,16 @@ describe('the loop of a lane', () => {
     ]);
   });
 
+  it('does not call a lane idle before enough empty breaths in a row', async () => {
+    const late = Array.from({ length: breathsPerTurn }, (_, i) =>
+      i === breathsPerTurn - emptyBeforeSleep ? 1 : 0,
+    );
+    const { sleeps } = await run(late, 1);
+    expect(sleeps).toEqual([]);
+  });
+
   it('polls at full speed again from the first packet on', async () => {
-    const idle = new Array<number>(emptyBeforeSleep).fill(0);
+    const idle = new Array<number>(breathsPerTurn).fill(0);
     const { sleeps, breaths } = await run([...idle, 0, 1, 1], 5);
     expect(sleeps).toHaveLength(1);
     expect(breaths).toBeGreaterThan(3 * breathsPerTurn);
