@@ -10,62 +10,15 @@ import { AssertionError } from 'node:assert';
 import { type NativePool, native } from '../native.ts';
 import { type NetworkFunction, openLane } from '../nfs/network-function.ts';
 import { memoryStore } from '../state/memory-store.ts';
-import type { Store } from '../state/store.ts';
 import type { Lane, LaneEvent, LaneStatistics } from '../streams/lane.ts';
 import { MemoryPort } from '../streams/memory-port.ts';
-import { formatMac, parseIpv4, parseMac, parsePrefix } from '../wire/address.ts';
-import { answerArp, isArp, type LinkHosts, macBytes, portMac } from './links.ts';
+import { formatMac, readMac } from '../wire/address.ts';
+import { viewOf } from '../wire/bytes.ts';
+import { findLost, findReported, unaccounted } from './conservation.ts';
+import type { FinishOptions, HarnessOptions, Output } from './harness-options.ts';
+import { isArp, isArpReply, Links } from './links.ts';
 
-export interface PortDescription {
-  readonly name: string;
-  /** `'02:00:00:00:00:01'`. Default: from the port's number, see `portMac`. */
-  readonly mac?: string;
-  /** Largest IP packet in bytes. Default 1500. */
-  readonly mtu?: number;
-  /** Networks of the link, such as `'10.0.0.0/24'`: only hosts there answer ARP. Default: any address does. */
-  readonly networks?: readonly string[];
-}
-
-export interface HarnessOptions {
-  /** Names alone stand for ports with every default. */
-  readonly ports: readonly (string | PortDescription)[];
-  /** Default: a memory store of its own, seeded with `seed`. */
-  readonly store?: Store;
-  /** Default 1. */
-  readonly seed?: number;
-  /** Whether the hosts of the links answer ARP requests. Default true; the exchange is then hidden. */
-  readonly answerArp?: boolean;
-  /** Addresses with no host: nobody answers for them. */
-  readonly absent?: readonly string[];
-  /** `machine`: real time, for measuring; nothing can then be skipped by `advance`. Default `virtual`. */
-  readonly clock?: 'virtual' | 'machine';
-  /** Catches packets kept past their callback. Default true. */
-  readonly debug?: boolean;
-  /** Packet buffers. Default 8192. */
-  readonly buffers?: number;
-  /** Packets received into one batch at the most. Default 128. */
-  readonly burst?: number;
-  /** Batches that can be in flight. Default 16. */
-  readonly batches?: number;
-}
-
-/** A frame that the network function sent. */
-export interface Output {
-  readonly port: string;
-  readonly frame: Uint8Array;
-  /** Lane clock. */
-  readonly nanoseconds: number;
-}
-
-export interface FinishOptions {
-  /**
-   * Held packets must be let go of within this much lane time. Default 120,000. On the machine's clock
-   * what the lane knows to be held is not waited for: 1000, for batches that are still out.
-   */
-  readonly withinMilliseconds?: number;
-  /** Accept that authors' callbacks threw, which `finish` otherwise reports. */
-  readonly allowCallbackErrors?: boolean;
-}
+export type { FinishOptions, HarnessOptions, Output, PortDescription } from './harness-options.ts';
 
 /** Where a timer is at most this coarse, long waits stay cheap: 7440 s are 149,000 breaths. */
 const coarseMilliseconds = 50;
@@ -84,64 +37,39 @@ export class Harness {
   laneNanoseconds = 0;
   private readonly pool: NativePool;
   private readonly ports: readonly MemoryPort[];
-  private readonly hosts: readonly LinkHosts[];
+  private readonly links: Links;
   private readonly answers: boolean;
-  private readonly absent: Set<number>;
   private readonly virtual: boolean;
   private queued: Output[] = [];
   private closed = false;
 
   /** @throws {RangeError} a port's address that is none, or a name used twice */
   constructor(nf: NetworkFunction, options: HarnessOptions) {
-    const { seed = 1, buffers = 8192, clock = 'virtual' } = options;
-    const described = options.ports.map((port) =>
-      typeof port === 'string' ? { name: port } : port,
-    );
-    if (new Set(described.map((port) => port.name)).size < described.length) {
-      throw new RangeError(
-        `ports: a name is used twice: ${described.map((port) => port.name).join(', ')}`,
-      );
-    }
+    const { seed = 1, buffers = 8192, clock = 'virtual', burst, batches } = options;
     this.nf = nf;
     this.virtual = clock === 'virtual';
     this.answers = options.answerArp ?? true;
-    this.absent = new Set(
-      (options.absent ?? []).map((text) => known(parseIpv4(text), 'absent', text)),
-    );
-    this.hosts = described.map((port: PortDescription) => ({
-      absent: this.absent,
-      ...(port.networks && {
-        networks: port.networks.map((text) =>
-          known(parsePrefix(text), `networks of ${port.name}`, text),
-        ),
-      }),
-    }));
-    const macs = described.map((port: PortDescription, number) =>
-      port.mac === undefined
-        ? portMac(number)
-        : known(parseMac(port.mac), `mac of ${port.name}`, port.mac),
-    );
+    this.links = new Links(options.ports, options.absent ?? []);
     this.pool = native.openPool(buffers);
-    this.ports = described.map(
-      (port: PortDescription, number) =>
-        new MemoryPort({
-          name: port.name,
-          pool: this.pool,
-          mac: macBytes(macs[number] as number),
-          ...(port.mtu !== undefined && { mtu: port.mtu }),
-        }),
+    this.ports = this.links.ports.map(
+      ({ name, mac, mtu }) => new MemoryPort({ name, mac, mtu, pool: this.pool }),
     );
-    this.lane = openLane(nf, options.store ?? memoryStore({ seed }), {
-      pool: this.pool,
-      ports: this.ports,
-      virtualClock: this.virtual,
-      debug: options.debug ?? true,
-      log: (event) => {
-        if (this.events.length < maximumEvents) this.events.push(event);
-      },
-      ...(options.burst !== undefined && { burst: options.burst }),
-      ...(options.batches !== undefined && { batches: options.batches }),
-    });
+    try {
+      this.lane = openLane(nf, options.store ?? memoryStore({ seed }), {
+        pool: this.pool,
+        ports: this.ports,
+        virtualClock: this.virtual,
+        debug: options.debug ?? true,
+        log: (event) => {
+          if (this.events.length < maximumEvents) this.events.push(event);
+        },
+        ...(burst !== undefined && { burst }),
+        ...(batches !== undefined && { batches }),
+      });
+    } catch (error) {
+      this.closePool();
+      throw error;
+    }
   }
 
   /** Lane clock. */
@@ -155,9 +83,7 @@ export class Harness {
 
   /** `'02:00:00:00:01:00'` */
   macOf(port: string): string {
-    const { mac } = this.port(port);
-    const view = new DataView(mac.buffer, mac.byteOffset);
-    return formatMac(view.getUint16(0) * 0x1_0000_0000 + view.getUint32(2));
+    return formatMac(readMac(viewOf(this.port(port).mac), 0));
   }
 
   /** The memory port itself, to make its link fail or its ring full. */
@@ -170,9 +96,7 @@ export class Harness {
 
   /** Takes a host off every link, or puts it back: whether ARP requests for it are answered. */
   setAbsent(address: string, isAbsent = true): void {
-    const number = known(parseIpv4(address), 'address', address);
-    if (isAbsent) this.absent.add(number);
-    else this.absent.delete(number);
+    this.links.setAbsent(address, isAbsent);
   }
 
   /** Puts a frame into a port. It is received with the next breath: `run` or `advance`. */
@@ -227,9 +151,9 @@ export class Harness {
       for (let frame = port.take(); frame; frame = port.take()) {
         taken++;
         if (this.answers && isArp(frame)) {
-          const reply = answerArp(frame, this.hosts[number] as LinkHosts);
+          const reply = this.links.answer(number, frame);
           if (reply) port.push(reply);
-          if (reply || !isReply(frame)) continue;
+          if (!isArpReply(frame)) continue;
         }
         this.queued.push({ port: port.name, frame, nanoseconds: this.nowNanoseconds });
       }
@@ -258,12 +182,6 @@ export class Harness {
     return this.lane.statistics();
   }
 
-  /** Packets that came in or were made, and have neither left, nor been dropped, nor are known to be held. */
-  get unaccounted(): number {
-    const { received, originated, forwarded, dropped, held } = this.statistics();
-    return total(received) + originated - total(forwarded) - total(Object.values(dropped)) - held;
-  }
-
   /** Nothing held and no batch out: more time alone brings no output, timers apart. */
   get isIdle(): boolean {
     const { held, batchesOut } = this.statistics();
@@ -272,7 +190,9 @@ export class Harness {
 
   private get isAtRest(): boolean {
     const { held, batchesOut } = this.statistics();
-    return this.unaccounted === 0 && batchesOut === 0 && (held === 0 || !this.virtual);
+    return (
+      unaccounted(this.statistics()) === 0 && batchesOut === 0 && (held === 0 || !this.virtual)
+    );
   }
 
   /**
@@ -291,47 +211,22 @@ export class Harness {
       const until = this.nowNanoseconds + limit * 1e6;
       while (!this.isAtRest && this.nowNanoseconds < until) this.run();
     }
-    const faults = this.faults(limit, options.allowCallbackErrors ?? false);
+    const statistics = this.statistics();
+    const pool = { capacity: this.pool.capacity, available: native.available(this.pool) };
+    const faults = [
+      ...findLost(statistics, pool),
+      ...(statistics.held !== 0 && this.virtual
+        ? [`${statistics.held} packets are still held after ${limit} ms`]
+        : []),
+      ...findReported(statistics, this.events, options.allowCallbackErrors ?? false),
+    ];
     if (faults.length > 0) {
       throw new AssertionError({
         message: `${this.nf.name}: ${faults.join('\n  ')}`,
         stackStartFn: this.finish,
       });
     }
-    return this.statistics();
-  }
-
-  private faults(limit: number, allowCallbackErrors: boolean): string[] {
-    const { received, originated, forwarded, dropped, batchesOut, held } = this.statistics();
-    const { unaccounted } = this;
-    const faults: string[] = [];
-    if (unaccounted !== 0) {
-      faults.push(
-        `conservation: received ${total(received)} + originated ${originated} = forwarded ${total(forwarded)}` +
-          ` + dropped ${total(Object.values(dropped))} + held ${held}, and ${unaccounted} that nobody accounts for`,
-      );
-    }
-    if (held !== 0 && this.virtual) faults.push(`${held} packets are still held after ${limit} ms`);
-    if (batchesOut !== 0) {
-      const holders = this.events
-        .filter((event) => event.event === 'batch-unsettled')
-        .map((event) => event.holder);
-      faults.push(
-        `${batchesOut} batches were never settled, last held by ${[...new Set(holders)].join(', ') || 'nobody known'}`,
-      );
-    }
-    const missing = this.pool.capacity - native.available(this.pool);
-    if (missing !== held) {
-      faults.push(
-        `the pool misses ${missing} of ${this.pool.capacity} buffers where ${held} packets are held`,
-      );
-    }
-    for (const { event, message } of this.events) {
-      if (event === 'pipeline-failed') faults.push(`the pipeline failed: ${message}`);
-      if (event === 'callback-error' && !allowCallbackErrors)
-        faults.push(`a callback threw: ${message}`);
-    }
-    return faults;
+    return statistics;
   }
 
   /** Frees everything. The harness is of no use afterwards. */
@@ -339,24 +234,14 @@ export class Harness {
     if (this.closed) return;
     this.closed = true;
     this.lane.close();
+    this.closePool();
+  }
+
+  private closePool(): void {
     if (this.pool.number !== undefined) native.closePool(this.pool.number);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** An ARP reply, which shows that the network function answered for an address of its own. */
-function isReply(frame: Uint8Array): boolean {
-  return frame[21] === 2;
-}
-
-function known<T>(value: T | undefined, field: string, text: string): T {
-  if (value === undefined) throw new RangeError(`${field}: "${text}" is not an address`);
-  return value;
-}
-
-function total(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -34,7 +34,8 @@ import type { NetworkFunction } from '../nfs/network-function.ts';
 import type { LaneStatistics } from '../streams/lane.ts';
 import { formatText } from '../wire/text.ts';
 import { Harness, type HarnessOptions, type Output } from './harness.ts';
-import { type Bindings, composeLine, type Difference, matchLine } from './script-match.ts';
+import { type Bindings, composeLine } from './script-fill.ts';
+import { matchLine } from './script-match.ts';
 import {
   type PacketLine,
   parseScript,
@@ -42,6 +43,7 @@ import {
   ScriptError,
   type ScriptEvent,
 } from './script-parse.ts';
+import { isGood, type Row, report } from './script-report.ts';
 
 export { ScriptError } from './script-parse.ts';
 
@@ -96,17 +98,6 @@ export function runScript(
 function portsOf(script: Script) {
   if (script.ports.length > 0) return script.ports;
   return [...new Set([...script.sent, ...script.expected].map(({ packet }) => packet.port))];
-}
-
-/** A line of the report: a packet that was sent, or one expected, got, or both. */
-interface Row {
-  readonly milliseconds: number;
-  readonly port: string;
-  readonly sent?: PacketLine;
-  readonly expected?: PacketLine;
-  readonly got?: string;
-  readonly differences?: readonly Difference[];
-  readonly problem?: string;
 }
 
 class Run {
@@ -243,56 +234,14 @@ class Run {
   }
 
   private failure(): string | undefined {
-    const isGood = (row: Row) => row.problem === undefined && (row.differences ?? []).length === 0;
     if (this.rows.every(isGood) && this.problems.length === 0) return undefined;
     const { dropped } = this.harness.statistics();
-    const counted = Object.entries(dropped).flatMap(([reason, count]) =>
-      count > 0 ? [`${reason}=${count}`] : [],
-    );
-    const events = this.harness.events
-      .slice(0, shownEvents)
-      .map((event) => `  ${JSON.stringify(event)}`);
-    return [
-      'the packet script failed',
-      ...this.rows.flatMap(formatRow),
-      ...this.problems.map((problem) => `! ${problem}`),
-      `dropped: ${counted.join(' ') || 'none'}`,
-      ...(this.bindings.size > 0
-        ? [`bound: ${[...this.bindings].map(([name, value]) => `$${name}=${value}`).join(' ')}`]
-        : []),
-      ...events,
-    ].join('\n');
+    return report(this.rows, this.problems, dropped, this.bindings, this.harness.events);
   }
 }
 
 /** ARP replies to the network function end in it; the hosts that the harness acts send them. */
 const hiddenDrops: ReadonlySet<string> = new Set(['arp']);
-const shownEvents = 5;
-
-function formatRow(row: Row): string[] {
-  const { sent, expected, got, differences = [], problem } = row;
-  const isGood = problem === undefined && differences.length === 0;
-  const head = `${isGood ? ' ' : '!'} ${formatTime(row.milliseconds).padStart(8)} ${row.port.padEnd(8)}`;
-  const indent = ' '.repeat(head.length);
-  if (sent)
-    return [
-      `${head} in       ${sent.letter}: ${sent.text}`,
-      ...(problem ? [`${indent} ${problem}`] : []),
-    ];
-  if (isGood) return [`${head} out      ${got}`];
-  return [
-    `${head} expected ${expected ? `${expected.letter}: ${expected.text}  (line ${expected.line})` : 'nothing'}`,
-    `${indent} got      ${got ?? 'nothing'}`,
-    ...differences.map(
-      ({ field, expected: wanted, got: found }) =>
-        `${indent}   ${field}: expected ${wanted}, got ${found}`,
-    ),
-  ];
-}
-
-function formatTime(milliseconds: number): string {
-  return `${Math.round(milliseconds * 1e3) / 1e3}ms`;
-}
 
 /** A mistake in a packet's text, with its line. */
 function located(error: unknown, packet: PacketLine): unknown {
