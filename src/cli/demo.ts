@@ -7,7 +7,7 @@
  * packets alone, for the speed of one core.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, relative } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { nat } from '../nfs/nat/nat.ts';
@@ -19,9 +19,10 @@ import { parseIpv4 } from '../wire/address.ts';
 import { type Capture, packetAt, readCapture } from '../wire/capture.ts';
 import { writeCapture } from '../wire/capture-writer.ts';
 import type { Console } from './console.ts';
+import { demoSummary, nextSteps, rowOf, speedRow } from './demo-report.ts';
 import { DemoSpeed } from './demo-speed.ts';
 import { DemoTotals } from './demo-totals.ts';
-import { formatCount, formatMicroseconds, formatRate } from './live-table.ts';
+import { formatCount } from './live-table.ts';
 
 const captureFile = fileURLToPath(new URL('../../captures/clients.pcap', import.meta.url));
 const outputFile = 'out/translated.pcap';
@@ -72,7 +73,10 @@ export class DemoCommand {
       );
       const totals = this.replay(capture, store, replaySeconds, output);
       this.measure(speed, speedSeconds, totals);
-      this.summarize(totals, speed, output);
+      const hasDpdk = this.probes.dpdk() !== undefined;
+      this.console.print(
+        `\n${demoSummary(totals, speed, output)}\n\n${nextSteps(output, hasDpdk)}`,
+      );
       return totals.missing + totals.malformed === 0 && totals.conserved ? 0 : 1;
     } finally {
       speed.close();
@@ -134,73 +138,6 @@ export class DemoCommand {
       console.print(row.map((cell, i) => `${head[i]} ${cell}`.trim()).join('  '));
     }
   }
-
-  private summarize(totals: DemoTotals, speed: DemoSpeed, output: string): void {
-    const latency = totals.latencyMicroseconds;
-    const table = new Table({ style: { head: [], border: [] } });
-    const drops = [...totals.dropped].sort(([, a], [, b]) => b - a);
-    table.push(
-      ['packets in', formatCount(totals.received)],
-      ['packets out', `${formatCount(totals.forwarded)}, of them ${totals.originated} made here`],
-      ['dropped', drops.map(([reason, count]) => `${reason} ${formatCount(count)}`).join('\n')],
-      ['accounted for', totals.conserved ? 'every packet' : 'NOT every packet'],
-      ['came back wrong', totals.missing + totals.malformed || 'none'],
-      ['flows', `${totals.flows}, through ${totals.translations} mappings`],
-      [
-        'latency in the lane',
-        latency
-          ? (['p50', 'p90', 'p99', 'p999', 'max'] as const)
-              .map((name) => `${name} ${formatMicroseconds(latency[name])}`)
-              .join('  ')
-          : '-',
-      ],
-      [
-        'speed of one lane',
-        [
-          `${formatRate(speed.packetsPerSecond)}, outward packets alone, in full bursts`,
-          `${formatRate(totals.packetsPerSecond)}, both ways, in the bursts of a few that the servers' turns leave`,
-          'from receive to transmit in memory: copying in and out is not counted',
-        ].join('\n'),
-      ],
-      ['translated capture', relative('.', output)],
-    );
-    this.console.print(`\n${table.toString()}\n\n${this.nextSteps(output)}`);
-  }
-
-  private nextSteps(output: string): string {
-    const steps = [
-      [`tshark -r ${relative('.', output)}`, 'the packets that the NAT sent, checksums and all'],
-      ['npm run -s rxnf doctor', 'what this machine has for real ports'],
-      ['npm run -s rxnf ports', 'what a port can be made of here'],
-      this.probes.dpdk()
-        ? [
-            'npm run -s rxnf run examples/nat.yaml',
-            'a NAT on two interfaces: name yours in the file',
-          ]
-        : ['npm run -s rxnf run examples/capture.yaml', 'a NAT from capture to capture'],
-      ['npm run bench -- datapath', 'how fast, against testpmd and hand-written C++'],
-      ['README.md', 'a NAT in fifteen lines, and on a real port'],
-    ];
-    const width = Math.max(...steps.map(([command = '']) => command.length));
-    return [
-      'What to try next:',
-      ...steps.map(([command = '', why]) => `  ${command.padEnd(width)}  ${why}`),
-    ].join('\n');
-  }
-}
-
-function rowOf(name: string, totals: DemoTotals): string[] {
-  const { received, forwarded, flows, droppedPackets, packetsPerSecond } = totals;
-  const counts = [received, forwarded, flows, droppedPackets].map(formatCount);
-  return [name, ...counts, formatRate(packetsPerSecond)];
-}
-
-function speedRow({ statistics, packetsPerSecond }: DemoSpeed): string[] {
-  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  const dropped = sum(Object.values(statistics.dropped));
-  const counts = [sum(statistics.received), sum(statistics.forwarded)].map(formatCount);
-  const rate = formatRate(packetsPerSecond);
-  return ['outward alone, full bursts', ...counts, '', formatCount(dropped), rate];
 }
 
 /** The IPv4 frames that clients sent to the router. */

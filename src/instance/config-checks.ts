@@ -1,7 +1,7 @@
 /** What only a whole configuration tells: names that must exist, addresses that must fit together. */
 import { contains, formatIpv4, maskIpv4, type Prefix } from '../wire/address.ts';
-import type { InstanceConfig } from './config.ts';
 import type { Ipv4Prefix } from './config-fields.ts';
+import type { InstanceConfig } from './config-schema.ts';
 
 export interface CheckProblem {
   readonly path: readonly PropertyKey[];

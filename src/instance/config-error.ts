@@ -33,6 +33,11 @@ export function fieldPath(path: readonly PropertyKey[]): string {
   }, '');
 }
 
+/** A problem with its line, where that is known. */
+export function withLine(problem: ConfigProblem, line: number | undefined): ConfigProblem {
+  return line === undefined ? problem : { ...problem, line };
+}
+
 /** A value as it would be found in the file, short enough for a line. */
 export function quoteFound(value: unknown): string {
   if (value === undefined) return 'nothing';
