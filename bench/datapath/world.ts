@@ -1,6 +1,6 @@
 /**
  * The network that every contender of the datapath benchmark stands in. ../native/world.h says the
- * same to the C++ contenders; test/bench compares the two.
+ * same to the C++ contenders; one that stood elsewhere would drop the capture, which measure.ts refuses.
  *
  *   4096 servers         routers           NAT under test          gateway       N inside endpoints
  *   198.18.0.0/15  ---  203.0.113.253  ---  outside | inside  ---  192.168.0.2  ---  10.0.0.0/8
@@ -9,7 +9,7 @@
 
 /** An inside port that loops the capture, and an outside port that takes packets and gives none. */
 export const devices = {
-  /** `insideName` is the vdev's name, `capture` a path without commas. */
+  /** `capture`: a path without commas. */
   inside: (capture: string) => `net_pcap0,rx_pcap=${capture},infinite_rx=1`,
   outside: 'net_null0,no-rx=1',
 } as const;

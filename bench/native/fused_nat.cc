@@ -3,23 +3,20 @@
 // the same duties on its fast path; what leaves the fast path (ARP, fragments, ICMP errors,
 // hairpinning) it counts and drops.
 //
-//   receive -> parse, validate, key, prefetch -> flow table -> rewrite -> route -> neighbour ->
-//   send
+//   receive -> parse, validate, key, prefetch -> flow -> route -> neighbour -> rewrite -> send
 //
-// One table holds both directions: 16-byte slots, linear probing, at most half full, in hugepages,
-// so that a flow costs one cache line. `--mode io` forwards without looking.
+// One table holds both directions, in hugepages, so that a flow costs one cache line
+// (fused_tables.h). `--mode io` forwards without looking.
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_lpm.h>
-#include <rte_malloc.h>
-
-#include <immintrin.h>
 
 #include <bit>
 #include <cstring>
 #include <vector>
 
+#include "fused_tables.h"
 #include "harness.h"
 #include "world.h"
 
@@ -27,23 +24,18 @@ namespace {
 
 using namespace bench;
 
-#define DROP_REASONS(X)                                                              \
-  X(truncated)                                                                       \
-  X(not_for_us)                                                                      \
-  X(not_ipv4)                                                                        \
-  X(bad_header)                                                                      \
-  X(bad_checksum)                                                                    \
-  X(martian_source)                                                                  \
-  X(multicast)                                                                       \
-  X(fragment) X(bad_transport) X(unsupported) X(to_us) X(hairpin) X(unknown_inbound) \
-      X(ttl_exceeded) X(no_route) X(unresolved) X(too_big) X(table_full) X(no_port)  \
-          X(transmit_full)
-#define X(name) name,
-enum Reason : uint8_t { DROP_REASONS(X) reasons };
-#undef X
-#define X(name) #name,
-constexpr const char *reason_names[] = {DROP_REASONS(X)};
-#undef X
+// clang-format off
+enum Reason : uint8_t {
+  truncated, not_for_us, not_ipv4, bad_header, bad_checksum, martian_source, multicast, fragment,
+  bad_transport, unsupported, to_us, hairpin, unknown_inbound, ttl_exceeded, no_route, unresolved,
+  too_big, table_full, no_port, transmit_full, reasons
+};
+constexpr const char *reason_names[] = {
+  "truncated", "not-for-us", "not-ipv4", "bad-header", "bad-checksum", "martian-source", "multicast",
+  "fragment", "bad-transport", "unsupported", "to-us", "hairpin", "unknown-inbound", "ttl-exceeded",
+  "no-route", "unresolved", "too-big", "table-full", "no-port", "transmit-full"};
+// clang-format on
+static_assert(std::size(reason_names) == reasons);
 
 // Addresses and ports in packets, keys and slots are as on the wire.
 template <typename T>
@@ -60,93 +52,12 @@ void store(uint8_t *p, T v) {
 // RFC 1624 equation 3: ~m + m', which may be added up before it is folded into a checksum.
 uint64_t delta(uint32_t from, uint32_t to) { return uint64_t{uint32_t(~from)} + to; }
 uint64_t delta16(uint16_t from, uint16_t to) { return uint64_t{uint16_t(~from)} + to; }
-// Adding a value to itself with its halves exchanged leaves their sum, carry brought around, on
-// top.
+// A value added to itself with its halves exchanged has their sum on top, carry brought around.
 uint16_t fold(uint64_t s) {
   const auto half = uint32_t((s + std::rotl(s, 32)) >> 32);
   return uint16_t((half + std::rotl(half, 16)) >> 16);
 }
 uint16_t updated(uint16_t checksum, uint64_t d) { return uint16_t(~fold(uint16_t(~checksum) + d)); }
-
-constexpr uint64_t present = uint64_t{1} << 63, from_outside = uint64_t{1} << 62;
-uint64_t key_of(uint64_t side, uint8_t protocol, uint32_t address, uint16_t port) {
-  return present | side | uint64_t{protocol} << 48 | uint64_t{port} << 32 | address;
-}
-
-struct Slot {
-  uint64_t key;  // 0: empty
-  uint32_t address;
-  uint16_t port;
-  uint16_t seen;  // tick of the last packet from inside
-};
-static_assert(sizeof(Slot) == 16);
-
-struct alignas(64) Line {
-  Slot slot[4];
-};
-
-class FlowTable {
- public:
-  explicit FlowTable(uint64_t keys) {
-    uint64_t n = 1024;
-    while (n * 2 < keys) n *= 2;  // lines: two of their four slots are used at the most
-    mask_ = n - 1;
-    lines_ = static_cast<Line *>(rte_zmalloc("flows", n * sizeof(Line), 1 << 21));
-    if (lines_ == nullptr) fail("no memory for the flow table: raise vm.nr_hugepages");
-  }
-  Line *home(uint64_t key) const {
-    const auto m = static_cast<unsigned __int128>(key ^ 0x9e3779b97f4a7c15) * 0xd1b54a32d192ed03;
-    return lines_ + ((uint64_t(m) ^ uint64_t(m >> 64)) & mask_);
-  }
-  // The key's slot, or the empty one where it belongs.
-  Slot *find(Line *line, uint64_t key) const {
-    for (;; line = after(line)) {
-      if (const int hit = slots_with(line, key)) return &line->slot[__builtin_ctz(hit)];
-      if (const int empty = slots_with(line, 0)) return &line->slot[__builtin_ctz(empty)];
-    }
-  }
-  Slot *find(uint64_t key) const { return find(home(key), key); }
-  // A search ends at a line with an empty slot, so what passed a full line moves up.
-  void erase(Slot *hole) {
-    for (bool passed = true; passed;) {
-      Line *from = lines_ + (hole - lines_->slot) / 4;
-      passed = slots_with(from, 0) == 0;
-      hole->key = 0;
-      for (Line *line = after(from); passed; line = after(line)) {
-        Slot *moving = nullptr;
-        for (Slot &s : line->slot)
-          if (s.key && (uint64_t(line - home(s.key)) & mask_) >= (uint64_t(line - from) & mask_))
-            moving = &s;
-        if (moving) {
-          *hole = *moving, hole = moving;
-          break;
-        }
-        if (slots_with(line, 0)) return;
-      }
-    }
-  }
-
- private:
-  Line *after(const Line *line) const { return lines_ + ((line - lines_ + 1) & mask_); }
-  // One bit for each slot of the line with this key.
-  static int slots_with(const Line *line, uint64_t key) {
-    const auto *s = reinterpret_cast<const __m128i *>(line);
-    const __m128i wanted = _mm_set1_epi64x(int64_t(key));
-    const __m128i low = _mm_unpacklo_epi64(_mm_load_si128(s), _mm_load_si128(s + 1));
-    const __m128i high = _mm_unpacklo_epi64(_mm_load_si128(s + 2), _mm_load_si128(s + 3));
-    return _mm_movemask_pd(_mm_castsi128_pd(_mm_cmpeq_epi64(low, wanted))) |
-           _mm_movemask_pd(_mm_castsi128_pd(_mm_cmpeq_epi64(high, wanted))) << 2;
-  }
-  Line *lines_;
-  uint64_t mask_;
-};
-
-// The free ports of one external address, protocol and parity; the one free for longest goes first.
-struct FreePorts {
-  static constexpr uint32_t count = (65'536 - 1024) / 2, mask = 32'767;
-  uint16_t ring[mask + 1];
-  uint32_t head, size;
-};
 
 // Where each protocol keeps what a translation touches, by IP protocol: a branch on it would be
 // mispredicted for every other packet.
@@ -276,6 +187,8 @@ class Nat {
       else
         drop(w.frame, r);
     }
+    if (opening_) [[unlikely]]
+      publish();
     if (lost) rte_pktmbuf_free_bulk(frames, lost);
     for (uint16_t port = 0; port < 2; port++)
       if (outs[port]) dropped_[transmit_full] += send(port, out[port], outs[port]);
@@ -364,7 +277,7 @@ class Nat {
 
   // Endpoint-independent mapping (RFC 4787 REQ-1): one external endpoint for each inside endpoint,
   // of the same parity (REQ-4), on one address for each inside host (REQ-2) while that has ports.
-  Reason create(uint64_t key, Slot *&slot) {
+  [[gnu::noinline]] Reason create(uint64_t key, Slot *slot) {
     if (live_ == capacity_) return table_full;
     const auto protocol = uint8_t(key >> 48);
     const uint16_t inside_port = uint16_t(key >> 32);
@@ -378,7 +291,8 @@ class Nat {
       const uint32_t address = rte_cpu_to_be_32(pool_first + which);
       *slot = {key, address, port, uint16_t(tick_)};
       const uint64_t back = key_of(from_outside, protocol, address, port);
-      *flows_.find(back) = {back, uint32_t(key), inside_port, 0};
+      opened_[opening_++] = {back, uint32_t(key), inside_port, 0};
+      rte_prefetch0(flows_.home(back));
       due_[(due_head_ + live_) % capacity_] = {key, tick_ + ticks_idle};
       live_++, created_++;
       return reasons;
@@ -386,25 +300,38 @@ class Nat {
     return no_port;
   }
 
-  // Flows in the order in which they are to be looked at again: those idle since are removed.
-  void expire() {
+  // The outside keys of a burst's new flows, by the end of which their lines have been fetched.
+  [[gnu::noinline]] void publish() {
+    for (uint32_t i = 0; i < opening_; i++) *flows_.find(opened_[i].key) = opened_[i];
+    opening_ = 0;
+  }
+
+  // Flows in the order in which they are to be looked at again: those idle since are removed, their
+  // outside keys and ports in the next call, when those lines have been fetched.
+  [[gnu::noinline]] void expire() {
+    for (uint32_t i = 0; i < closing_; i++) {
+      const uint64_t key = closed_[i];
+      const uint16_t port = rte_be_to_cpu_16(uint16_t(key >> 32));
+      flows_.erase(flows_.find(key));
+      FreePorts &f =
+          free_ports(rte_be_to_cpu_32(uint32_t(key)) - pool_first, uint8_t(key >> 48), port & 1);
+      f.ring[(f.head + f.size++) & FreePorts::mask] = port;
+    }
+    closing_ = 0;
     for (uint32_t i = 0; i < burst_ && live_ != 0; i++) {
       const Due due = due_[due_head_];
       if (int32_t(tick_ - due.tick) < 0) return;
-      rte_prefetch0(flows_.home(due_[(due_head_ + 8) % capacity_].key));
+      rte_prefetch0(flows_.home(due_[(due_head_ + 16) % capacity_].key));
       due_head_ = (due_head_ + 1) % capacity_;
       Slot *s = flows_.find(due.key);
       if (uint16_t(tick_ - s->seen) < ticks_idle) {
         due_[(due_head_ + live_ - 1) % capacity_] = {due.key, tick_ + ticks_idle};
         continue;
       }
-      const auto protocol = uint8_t(due.key >> 48);
-      const uint16_t port = rte_be_to_cpu_16(s->port);
-      FreePorts &f = free_ports(rte_be_to_cpu_32(s->address) - pool_first, protocol, port & 1);
-      f.ring[(f.head + f.size++) & FreePorts::mask] = port;
-      const uint64_t back = key_of(from_outside, protocol, s->address, s->port);
+      const uint64_t back = key_of(from_outside, uint8_t(due.key >> 48), s->address, s->port);
+      closed_[closing_++] = back;
+      rte_prefetch0(flows_.home(back));
       flows_.erase(s);
-      flows_.erase(flows_.find(back));
       live_--;
     }
   }
@@ -435,7 +362,9 @@ class Nat {
   rte_lpm *lpm_;
   uint64_t mac_[2] = {};
   const uint64_t start_ = rte_rdtsc(), cycles_per_tick_;
-  uint32_t due_head_ = 0, live_ = 0, tick_ = 0;
+  Slot opened_[max_burst];
+  uint64_t closed_[max_burst];
+  uint32_t opening_ = 0, closing_ = 0, due_head_ = 0, live_ = 0, tick_ = 0;
   uint64_t created_ = 0, dropped_[reasons] = {};
   Histogram latency_;
 };
