@@ -1,5 +1,6 @@
 // Makes kernels from option objects; each belongs to one lane and is named by a number.
 #include "addon/environment.h"
+#include "kernels/express.h"
 #include "kernels/lookup.h"
 #include "kernels/parse.h"
 #include "kernels/rewrite.h"
@@ -17,7 +18,7 @@ void bytes6(const Napi::Object &o, const char *key, uint8_t *out) {
   if (a.ElementLength() >= 6) std::memcpy(out, a.Data(), 6);
 }
 
-std::unique_ptr<Kernel> parse_kernel(const Napi::Object &o, Lane &lane) {
+ParseConfig parse_config(const Napi::Object &o) {
   ParseConfig c;
   for (const auto &p : objects(o, "ports")) {
     ParsePort port;
@@ -28,7 +29,7 @@ std::unique_ptr<Kernel> parse_kernel(const Napi::Object &o, Lane &lane) {
   }
   for (const auto &a : objects(o, "addresses"))
     c.addresses.push_back({__builtin_bswap32(u32(a, "address")), u32(a, "marks")});
-  return std::make_unique<Parse>(lane.pool().base, c);
+  return c;
 }
 
 std::unique_ptr<Kernel> lookup_kernel(const Napi::Object &o, Lane &lane, Table &table) {
@@ -53,8 +54,8 @@ std::unique_ptr<Kernel> translate_kernel(const Napi::Object &o) {
   return std::make_unique<TranslateKernel>(c);
 }
 
-std::unique_ptr<Kernel> route_kernel(const Napi::Object &o, Lane &lane, Table &table) {
-  RouteConfig c;
+// False when a prefix names a port that is not there.
+bool route_config(const Napi::Object &o, RouteConfig &c) {
   c.where = where(o, "where");
   for (const auto &p : objects(o, "prefixes"))
     c.prefixes.push_back({u32(p, "address"), static_cast<uint8_t>(u32(p, "length")),
@@ -62,8 +63,35 @@ std::unique_ptr<Kernel> route_kernel(const Napi::Object &o, Lane &lane, Table &t
                           __builtin_bswap32(u32(p, "gateway")), u32(p, "marks")});
   for (const auto &p : objects(o, "ports")) c.ports.push_back({u32(p, "mtu", 1500)});
   for (const auto &p : c.prefixes)
-    if (p.egress >= c.ports.size() || p.length > 32) return nullptr;
+    if (p.egress >= c.ports.size() || p.length > 32) return false;
+  return true;
+}
+
+std::unique_ptr<Kernel> route_kernel(const Napi::Object &o, Lane &lane, Table &table) {
+  RouteConfig c;
+  if (!route_config(o, c)) return nullptr;
   return std::make_unique<RouteKernel>(lane.pool().base, table, c);
+}
+
+bool express_lane(const Napi::Object &o, const Environment &e, ExpressLane &out) {
+  const uint32_t number = u32(o, "table", 0xffffffff);
+  if (number >= e.tables.size() || !e.tables[number]) return false;
+  out = {e.tables[number].get(), u32(o, "addressOffset"), u32(o, "portOffset"), flag(o, "refresh")};
+  return true;
+}
+
+std::unique_ptr<Kernel> express_kernel(const Napi::Object &o, const Environment &e, Lane &lane,
+                                       Table &neighbours) {
+  ExpressConfig c;
+  c.parse = parse_config(o.Get("parse").As<Napi::Object>());
+  c.inside = u32(o, "inside");
+  c.external = u32(o, "external");
+  c.outside = u32(o, "outside");
+  if (!route_config(o.Get("route").As<Napi::Object>(), c.route) ||
+      !express_lane(o.Get("source").As<Napi::Object>(), e, c.source) ||
+      !express_lane(o.Get("destination").As<Napi::Object>(), e, c.destination))
+    return nullptr;
+  return std::make_unique<ExpressKernel>(lane.pool().base, neighbours, c);
 }
 
 // createKernel(lane, kind, options): options.table where the kernel reads or writes one.
@@ -81,7 +109,8 @@ Napi::Value create(const Napi::CallbackInfo &info) {
     return env.Undefined();
   }
   std::unique_ptr<Kernel> kernel;
-  if (kind == "parse") kernel = parse_kernel(o, *lane);
+  if (kind == "parse") kernel = std::make_unique<Parse>(lane->pool().base, parse_config(o));
+  if (kind == "express" && table) kernel = express_kernel(o, e, *lane, *table);
   if (kind == "lookup" && table) kernel = lookup_kernel(o, *lane, *table);
   if (kind == "write" && table)
     kernel = std::make_unique<WriteKernel>(*table, u32(o, "register"), lane->writer());

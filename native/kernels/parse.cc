@@ -7,15 +7,6 @@ namespace {
 
 using namespace wire;
 
-// By the first byte of an IPv4 address: bit 0, may not be a source; bit 1, not a unicast
-// destination (0/8, 127/8, 224/4, 240/4; RFC 1812 5.3.7, RFC 6890).
-constexpr std::array<uint8_t, 256> address_class = [] {
-  std::array<uint8_t, 256> t{};
-  t[0] = 3, t[127] = 3;
-  for (int i = 224; i < 256; i++) t[i] = 3;
-  return t;
-}();
-
 constexpr uint32_t transport(uint8_t protocol) {
   return protocol == protocol_tcp ? trait::tcp : protocol == protocol_udp ? trait::udp : 0;
 }
@@ -166,10 +157,7 @@ void AddressMarks::set(const std::vector<std::pair<uint32_t, uint32_t>> &list) {
 Parse::Parse(uint8_t *arena, const ParseConfig &config) : arena_(arena) {
   for (size_t i = 0; i < config.ports.size() && i < ports_.size(); i++) {
     ports_[i] = config.ports[i];
-    std::memcpy(&ports_[i].mac_word, ports_[i].mac, 6);
-    // Where any destination will do, a multicast one still goes the long way.
-    ports_[i].mac_mask = ports_[i].accept_any ? 1 : 0xffffffffffff;
-    if (ports_[i].accept_any) ports_[i].mac_word = 0;
+    ports_[i].prepare();
   }
   marks_.set(config.addresses);
 }
@@ -255,42 +243,6 @@ Reason Parse::parse(const uint8_t *p, uint32_t length, uint32_t ingress, uint32_
   return Reason::none;
 }
 
-// The common case in one go: untagged, to our MAC, IPv4 without options, not a fragment, TCP or UDP,
-// and sound. False, with nothing decided, for everything else. TCP and UDP come mixed, so nothing
-// branches on which it is: both checks are made and one is taken. They may read past a short packet,
-// never past its buffer.
-inline bool Parse::plain(const uint8_t *p, uint32_t length, const ParsePort &port, uint32_t &traits,
-                         Flow &flow) const {
-  const uint8_t *ip = p + 14, *l4 = ip + 20;
-  const uint64_t words = uint64_t{load<uint32_t>(ip)} + load<uint32_t>(ip + 4) +
-                         load<uint32_t>(ip + 8) + load<uint32_t>(ip + 12) + load<uint32_t>(ip + 16);
-  const uint32_t total = load_be16(ip + 2);
-  const uint16_t fragment = load<uint16_t>(ip + 6);
-  const uint32_t size = total - 20, offset = (l4[12] >> 4) * 4u, datagram = load_be16(l4 + 4);
-  const bool tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
-  const bool sound_tcp = tcp & (offset >= 20) & (offset <= size);
-  const bool sound_udp = udp & (datagram >= 8) & (datagram <= size);
-  const uint64_t link = (load<uint64_t>(p) ^ port.mac_word) & port.mac_mask;
-  const bool sound = (length >= 14 + 28) & ((load<uint32_t>(p + 12) & 0xffffff) == 0x450008) &
-                     (link == 0) & ((fragment & swap16(0x3fff)) == 0) & (total >= 28) &
-                     (total <= length - 14) & (fold(words) == 0xffff) &
-                     ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
-                     (sound_tcp | sound_udp);
-  if (!sound) return false;
-  const uint32_t tcp_mask = -static_cast<uint32_t>(tcp);
-  const uint32_t if_tcp = trait::tcp | ((l4[13] & 0x07) != 0) * trait::tcp_control;
-  const uint32_t if_udp = trait::udp | (load<uint16_t>(l4 + 6) == 0) * trait::zero_checksum;
-  // As two words: what is stored in pieces and read whole stalls.
-  const uint64_t addresses = load<uint64_t>(ip + 12);
-  const uint64_t ports = load<uint32_t>(l4) | static_cast<uint64_t>(ip[9]) << 32;
-  std::memcpy(&flow, &addresses, 8);
-  std::memcpy(&flow.source_port, &ports, 8);
-  traits = trait::ipv4 | trait::has_flow | port.marks | (fragment != 0) * trait::dont_fragment |
-           (if_tcp & tcp_mask) | (if_udp & ~tcp_mask) |
-           marks_(static_cast<uint32_t>(addresses >> 32));
-  return true;
-}
-
 int32_t Parse::run(Batch &b) {
   // Columns as locals: a store to one of bytes might else be a store to any pointer.
   uint8_t *const arena = arena_;
@@ -312,7 +264,7 @@ int32_t Parse::run(Batch &b) {
     uint16_t l3 = 14, l4 = 34;
     const uint8_t *p = arena + data[i];
     Reason r = Reason::none;
-    if (!plain(p, length[i], ports_[ingress[i]], traits, flows[i])) {
+    if (!plain(p, length[i], ports_[ingress[i]], marks_, traits, flows[i])) {
       traits = 0;
       flows[i] = {};
       r = parse(p, length[i], ingress[i], traits, l3, l4, flows[i]);

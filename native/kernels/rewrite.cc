@@ -1,63 +1,11 @@
 #include "kernels/rewrite.h"
 
-#include "kernels/wire.h"
-#include "lane/traits.h"
+#include "kernels/edit.h"
 
 namespace rxnf {
 namespace {
 
 using namespace wire;
-
-struct Edit {
-  uint8_t bits;
-  uint32_t source, destination;
-  uint16_t source_port, destination_port;
-};
-
-// Where a transport keeps what a translation touches; so that the hot loop has no branch on which it
-// is. `pseudo` masks the addresses' part of the checksum, `optional` is set where zero means none.
-struct Transport {
-  uint8_t source_port, destination_port, checksum, optional;
-  uint64_t pseudo;
-};
-constexpr Transport tcp_fields{0, 2, 16, 0, ~uint64_t{0}}, udp_fields{0, 2, 6, 1, ~uint64_t{0}},
-    query_fields{4, 4, 2, 0, 0};
-// By the trait bits of TCP, UDP and ICMP query, which are neighbours.
-constexpr Transport by_trait[5] = {{}, tcp_fields, udp_fields, {}, query_fields};
-static_assert(trait::tcp == 1 << 3 && trait::udp == 1 << 4 && trait::icmp_query == 1 << 5);
-
-// Rewrites addresses; returns the delta of the pseudo-header and adds it to the header's.
-inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
-  uint64_t d = 0;
-  if (e.bits & edit::source) {
-    d += delta32(load<uint32_t>(ip + 12), e.source);
-    store(ip + 12, e.source);
-  }
-  if (e.bits & edit::destination) {
-    d += delta32(load<uint32_t>(ip + 16), e.destination);
-    store(ip + 16, e.destination);
-  }
-  header += d;
-  return d;
-}
-
-inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, uint64_t addresses) {
-  uint64_t d = addresses & t.pseudo;
-  if (e.bits & edit::source) {
-    d += delta16(load<uint16_t>(l4 + t.source_port), e.source_port);
-    store(l4 + t.source_port, e.source_port);
-  }
-  if (e.bits & edit::destination) {
-    d += delta16(load<uint16_t>(l4 + t.destination_port), e.destination_port);
-    store(l4 + t.destination_port, e.destination_port);
-  }
-  const uint16_t before = load<uint16_t>(l4 + t.checksum);
-  const uint16_t after = update(before, d);
-  // RFC 768: a sum that comes out as zero is sent as all ones, and zero means that there is none.
-  const auto filled = static_cast<uint16_t>(after | -static_cast<uint16_t>(t.optional & (after == 0)));
-  const auto kept = static_cast<uint16_t>(-static_cast<uint16_t>(!(t.optional & (before == 0))));
-  store(l4 + t.checksum, static_cast<uint16_t>(filled & kept));
-}
 
 const Transport *transport_of(uint8_t protocol) {
   return protocol == protocol_tcp    ? &tcp_fields
@@ -126,17 +74,13 @@ int32_t RewriteKernel::run(Batch &b) {
         const uint64_t addresses = rewrite_addresses(ip, e, header);
         if (traits & (trait::tcp | trait::udp | trait::icmp_query)) {
           if (!(traits & trait::fragment_later))
-            rewrite_transport(p + l4[i], by_trait[traits >> 3 & 7], e, addresses);
+            rewrite_transport(p + l4[i], transport_by_trait[traits >> 3 & 7], e, addresses);
         } else if (traits & trait::icmp_error) {
           const uint32_t total = load_be16(ip + 2);
           rewrite_quote(p + l4[i], total - (l4[i] - l3[i]), e);
         }
       }
-      if (bits & edit::hop) {
-        const uint16_t was = load<uint16_t>(ip + 8);  // TTL and protocol
-        header += delta16(was, static_cast<uint16_t>(was - 1));
-        ip[8]--;
-      }
+      if (bits & edit::hop) header += decrement_ttl(ip);
       store(ip + 10, update(load<uint16_t>(ip + 10), header));
     } else if ((traits & trait::ipv6) && (bits & edit::hop)) {
       p[l3[i] + 7]--;

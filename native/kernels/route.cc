@@ -37,15 +37,15 @@ Key neighbour_key(uint32_t port, uint32_t address) {
   return {address | static_cast<uint64_t>(port) << 32, 0};
 }
 
-RouteKernel::RouteKernel(uint8_t *arena, Table &neighbours, const RouteConfig &config)
-    : arena_(arena), neighbours_(neighbours), where_(config.where), trie_(config.prefixes) {
+Ways::Ways(Table &neighbours, const RouteConfig &config)
+    : neighbours_(neighbours), trie_(config.prefixes) {
   ways_.push_back({});
   for (const auto &p : config.prefixes)
     ways_.push_back({{}, p.gateway, p.marks, config.ports[p.egress].mtu, p.egress, false});
 }
 
-bool RouteKernel::resolve(uint32_t egress, uint32_t hop, uint32_t now, LinkAddresses &link) {
-  const Key key = neighbour_key(egress, hop);
+bool Ways::resolve(Way &way, uint32_t destination, uint32_t now, LinkAddresses &link) {
+  const Key key = neighbour_key(way.egress, way.gateway ? way.gateway : destination);
   const uint64_t h = neighbours_.hash(key);
   Entry *e = neighbours_.find(h, key);
   uint8_t timer;
@@ -53,6 +53,7 @@ bool RouteKernel::resolve(uint32_t egress, uint32_t hop, uint32_t now, LinkAddre
   if (!e || !neighbours_.read(e, key, record, &timer)) return false;
   std::memcpy(&link, record, sizeof link);
   neighbours_.touch(e, now);
+  if (way.gateway) way.link = link, way.resolved = true;
   return true;
 }
 
@@ -65,15 +66,14 @@ bool RouteKernel::exceptional(Batch &b, uint32_t i, uint32_t destination, Way &w
   b.traits[i] |= way.marks;
   if (ttl <= 1) {
     problem = RouteException::ttl_exceeded;
-  } else if (&way == ways_.data()) {
+  } else if (ways_.none(way)) {
     problem = RouteException::no_route;
   } else {
-    const uint32_t hop = way.gateway ? way.gateway : destination;
     LinkAddresses link{};
-    if (resolve(way.egress, hop, b.header->now_ms, link)) {
+    if (ways_.resolve(way, destination, b.header->now_ms, link)) {
       b.link[i] = link;
-      if (way.gateway) way.link = link, way.resolved = true;
     } else {
+      const uint32_t hop = way.gateway ? way.gateway : destination;
       problem = RouteException::unresolved;
       std::memcpy(b.link[i].destination, &hop, 4);
     }
@@ -98,8 +98,7 @@ int32_t RouteKernel::run(Batch &b) {
   LinkAddresses *const links = b.link;
   const Where where = where_;
   const auto count = static_cast<uint32_t>(b.header->count);
-  for (auto &way : ways_) way.resolved = false;
-  Way *const ways = ways_.data();
+  ways_.enter_batch();
   int32_t exceptions = 0;
   uint32_t seen = 0;
   for (uint32_t i = 0; i < count; i++) {
@@ -107,7 +106,7 @@ int32_t RouteKernel::run(Batch &b) {
     const uint8_t *ip = arena + data[i] + l3[i];
     const uint32_t destination =
         edits[i] & edit::destination ? new_destination[i] : load<uint32_t>(ip + 16);
-    Way &way = ways[trie_(swap32(destination))];
+    Way &way = ways_.find(destination);
     const uint8_t ttl = ip[8];
     if (__builtin_expect(way.resolved & (ttl > 1) & (load_be16(ip + 2) <= way.mtu), 1)) {
       egress[i] = way.egress;

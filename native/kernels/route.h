@@ -62,28 +62,46 @@ struct RouteConfig {
 
 Key neighbour_key(uint32_t port, uint32_t address);
 
+// A route as a loop over packets wants it. One through a gateway keeps the gateway's link addresses
+// for one batch, so that the loop does not depend on which gateway a packet takes.
+struct Way {
+  LinkAddresses link;
+  uint32_t gateway, marks, mtu;
+  uint8_t egress;
+  bool resolved;
+};
+
+class Ways {
+ public:
+  Ways(Table &neighbours, const RouteConfig &config);
+
+  // Neighbours are looked up anew in every batch.
+  void enter_batch() {
+    for (auto &way : ways_) way.resolved = false;
+  }
+  Way &find(uint32_t destination) { return ways_[trie_(__builtin_bswap32(destination))]; }
+  bool none(const Way &way) const { return &way == ways_.data(); }
+  // Link addresses towards a destination on this way; false when its next hop is not known.
+  bool resolve(Way &way, uint32_t destination, uint32_t now, LinkAddresses &link);
+
+ private:
+  Table &neighbours_;
+  std::vector<Way> ways_;  // by what the trie says; the first is none
+  PrefixTrie trie_;
+};
+
 class RouteKernel : public Kernel {
  public:
-  RouteKernel(uint8_t *arena, Table &neighbours, const RouteConfig &config);
+  RouteKernel(uint8_t *arena, Table &neighbours, const RouteConfig &config)
+      : arena_(arena), where_(config.where), ways_(neighbours, config) {}
   int32_t run(Batch &batch) override;
 
  private:
-  // A route as the loop wants it. One through a gateway keeps the gateway's link addresses for one
-  // batch, so that the loop does not depend on which gateway a packet takes.
-  struct Way {
-    LinkAddresses link;
-    uint32_t gateway, marks, mtu;
-    uint8_t egress;
-    bool resolved;
-  };
-  bool resolve(uint32_t egress, uint32_t hop, uint32_t now, LinkAddresses &link);
   bool exceptional(Batch &batch, uint32_t row, uint32_t destination, Way &way, uint8_t ttl);
 
   uint8_t *arena_;
-  Table &neighbours_;
   const Where where_;
-  std::vector<Way> ways_;  // by what the trie says; the first is none
-  PrefixTrie trie_;
+  Ways ways_;
 };
 
 }  // namespace rxnf

@@ -68,7 +68,8 @@ class Table {
       : config_(c),
         seed_low_(c.seed ^ 0x9e3779b97f4a7c15),
         seed_high_(c.seed * 0xff51afd7ed558ccd ^ 0xd1b54a32d192ed03),
-        entry_size_((sizeof(Entry) + c.record_size + 31) & ~31u),
+        // Whole cache lines: an entry that straddles two costs two misses.
+        entry_size_((sizeof(Entry) + c.record_size + 63) & ~63u),
         bucket_mask_(buckets_for(c.capacity) - 1),
         buckets_region_(sizeof(Bucket) * (size_t{bucket_mask_} + 1)),
         entries_region_(size_t{entry_size_} * c.capacity) {

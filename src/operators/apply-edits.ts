@@ -6,5 +6,10 @@ import { type BatchOperator, synchronousOperator } from '../streams/operator.ts'
  * next network function sees the edited packet.
  */
 export function applyEdits<F>(): BatchOperator<F> {
-  return synchronousOperator('applyEdits', (lane) => lane.kernel('rewrite', {}));
+  return synchronousOperator('applyEdits', (lane) => {
+    const run = lane.kernel('rewrite', {});
+    return (batch) => {
+      if (!batch.allSettled) run(batch);
+    };
+  });
 }

@@ -52,11 +52,8 @@ export function lookupState<Name extends string, F extends object, In>(
       attendAny: options.attendTraits ?? 0,
     });
     if (session.synchronous) {
-      return {
-        process(batch) {
-          if (batch.mayMatch(rows)) lookup.start(batch, emit);
-          emit(batch);
-        },
+      return (batch) => {
+        if (batch.mayMatch(rows)) lookup.start(batch, emit);
       };
     }
     const flight = inFlight(lane, table as Table, register);

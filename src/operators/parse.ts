@@ -1,3 +1,4 @@
+import type { Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
 
 export interface ParseOptions {
@@ -16,14 +17,22 @@ export interface ParseOptions {
  * @example packets.pipe(parse({ ports: { inside: { marks: inside } } }))
  */
 export function parse<F>(options: ParseOptions = {}): BatchOperator<F> {
-  return synchronousOperator('parse', (lane) =>
-    lane.kernel('parse', {
-      ports: lane.ports.map((port) => ({
-        mac: port.mac,
-        acceptAny: options.ports?.[port.name]?.acceptAny ?? port.mac.every((byte) => byte === 0),
-        marks: options.ports?.[port.name]?.marks ?? 0,
-      })),
-      addresses: options.addresses ?? [],
-    }),
-  );
+  return synchronousOperator('parse', (lane) => {
+    const run = lane.kernel('parse', parseConfiguration(lane, options));
+    return (batch) => {
+      if (!batch.allSettled) run(batch);
+    };
+  });
+}
+
+/** The options as the native kernels take them. */
+export function parseConfiguration(lane: Lane, options: ParseOptions): object {
+  return {
+    ports: lane.ports.map((port) => ({
+      mac: port.mac,
+      acceptAny: options.ports?.[port.name]?.acceptAny ?? port.mac.every((byte) => byte === 0),
+      marks: options.ports?.[port.name]?.marks ?? 0,
+    })),
+    addresses: options.addresses ?? [],
+  };
 }

@@ -4,6 +4,7 @@ import { bytes, record } from '../state/record.ts';
 import { type Table, table } from '../state/table.ts';
 import type { MemorySession } from '../state/memory-store.ts';
 import type { PacketBatch } from '../streams/batch.ts';
+import type { Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
 import type { Packet } from '../streams/packet.ts';
 import { everyPacket, type WhereMask } from '../streams/traits.ts';
@@ -62,14 +63,7 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
     const run = lane.kernel('route', {
       table: session.handle(options.neighbours as Table),
       where: rows,
-      prefixes: options.routes.map((r) => ({
-        address: r.address,
-        length: r.length,
-        egress: lane.port(r.port),
-        gateway: r.via ?? 0,
-        marks: r.marks ?? 0,
-      })),
-      ports: lane.ports.map((port) => ({ mtu: port.mtu })),
+      ...routeConfiguration(lane, options),
     });
     const { packet } = authorPacket(lane);
     return (batch) => {
@@ -89,4 +83,18 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
       batch.verdict[row] = options.onException(packet, routeExceptions[code] as RouteException, nextHop);
     }
   });
+}
+
+/** The options as the native kernels take them. */
+export function routeConfiguration(lane: Lane, options: RouteOptions): object {
+  return {
+    prefixes: options.routes.map((r) => ({
+      address: r.address,
+      length: r.length,
+      egress: lane.port(r.port),
+      gateway: r.via ?? 0,
+      marks: r.marks ?? 0,
+    })),
+    ports: lane.ports.map((port) => ({ mtu: port.mtu })),
+  };
 }

@@ -38,7 +38,10 @@ export function writeState<const T extends readonly AnyTable[], F extends Looked
   options: WriteOptions = {},
 ): BatchOperator<F> {
   const name = `writeState(${tables.map((t) => t.name).join(', ')})`;
-  return batchOperator(name, (lane, emit) => new Writing(lane, tables as readonly Table[], options, emit));
+  return batchOperator(name, (lane, emit) => {
+    const writing = new Writing(lane, tables as readonly Table[], options, emit);
+    return writing.synchronous ? (batch) => writing.writeNow(batch) : writing;
+  });
 }
 
 /** Where a batch stands; one per batch of the pool, reused. */
@@ -64,7 +67,8 @@ class Writing implements Stage {
   private readonly registers: readonly number[];
   private readonly operations: readonly Operation[];
   private readonly flights: readonly (InFlight | undefined)[];
-  private readonly synchronous: boolean;
+  /** Every write is done when it returns: batches neither wait nor queue. */
+  readonly synchronous: boolean;
   private readonly progress: Progress[] = [];
   private readonly queue: Progress[] = [];
   private readonly done: (batch: PacketBatch) => void;
@@ -87,11 +91,14 @@ class Writing implements Stage {
     };
   }
 
+  /** The whole of it, where the store is synchronous. */
+  writeNow(batch: PacketBatch): void {
+    if (!this.anyStaged(batch)) return;
+    this.advance(this.enter(batch));
+    this.queue.pop();
+  }
+
   process(batch: PacketBatch): void {
-    if (this.synchronous && !this.anyStaged(batch)) {
-      this.emit(batch);
-      return;
-    }
     const p = this.enter(batch);
     this.begin(p);
     this.advance(p);

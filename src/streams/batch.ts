@@ -157,6 +157,14 @@ export class PacketBatch<Fields = unknown> {
     return this.header[22] as number;
   }
 
+  /** Every row has its verdict: operators may pass over the whole batch. */
+  get allSettled(): boolean {
+    return this.header[24] !== 0;
+  }
+  settledAll(): void {
+    this.header[24] = 1;
+  }
+
   /** False when no row can match: lets an operator pass over the whole batch. */
   mayMatch(where: WhereMask): boolean {
     return (((this.header[23] as number) & where.all) >>> 0) === where.all;

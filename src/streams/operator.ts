@@ -1,14 +1,22 @@
 /**
  * How a batch operator is made: an RxJS operator whose state, if it has any, is per subscription and
  * made with the first batch, since only a batch knows its lane.
+ *
+ * Operators piped one after another share one subscription: a batch goes from stage to stage by plain
+ * calls, and through RxJS only where the author's own operators stand between.
  */
-import { Observable, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { PacketBatch } from './batch.ts';
 import type { Lane } from './lane.ts';
 
 export type BatchOperator<In, Out = In> = OperatorFunction<PacketBatch<In>, PacketBatch<Out>>;
 
-/** One operator at work in one lane. */
+type Emit = (batch: PacketBatch) => void;
+
+/** Work that is done with a batch when it returns. */
+export type Work = (batch: PacketBatch) => void;
+
+/** An operator that may keep a batch for a while. */
 export interface Stage {
   /** Takes ownership of the batch; passes it on by `emit`, at once or later, in order. */
   process(batch: PacketBatch): void;
@@ -16,46 +24,92 @@ export interface Stage {
   dispose?(): void;
 }
 
+interface Step {
+  readonly name: string;
+  readonly create: (lane: Lane, emit: Emit) => Stage | Work;
+}
+
 /**
  * @param name shown in reports of batches that nobody settles
- * @param create called once per subscription
+ * @param create called once per subscription, with the first batch's lane
  */
-export function batchOperator<In, Out = In>(
-  name: string,
-  create: (lane: Lane, emit: (batch: PacketBatch) => void) => Stage,
-): BatchOperator<In, Out> {
-  return (source) =>
-    new Observable<PacketBatch<Out>>((subscriber) => {
-      let stage: Stage | undefined;
-      const emit = (batch: PacketBatch) => subscriber.next(batch as PacketBatch<Out>);
-      const subscription = source.subscribe({
-        next(batch) {
-          stage ??= create(batch.lane, emit);
-          batch.holder = name;
-          stage.process(batch);
-        },
-        error: (error) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      });
-      return () => {
-        subscription.unsubscribe();
-        stage?.dispose?.();
-      };
-    });
+export function batchOperator<In, Out = In>(name: string, create: Step['create']): BatchOperator<In, Out> {
+  return (source) => {
+    const step = { name, create };
+    const steps = source instanceof Steps ? [...source.steps, step] : [step];
+    const root = source instanceof Steps ? source.root : (source as Observable<PacketBatch>);
+    return new Steps(root, steps) as unknown as Observable<PacketBatch<Out>>;
+  };
 }
 
 /** An operator that does its work at once and passes the batch on. */
 export function synchronousOperator<In, Out = In>(
   name: string,
-  create: (lane: Lane) => (batch: PacketBatch) => void,
+  create: (lane: Lane) => Work,
 ): BatchOperator<In, Out> {
-  return batchOperator<In, Out>(name, (lane, emit) => {
-    const work = create(lane);
-    return {
-      process(batch) {
-        work(batch);
-        emit(batch);
-      },
-    };
+  return batchOperator<In, Out>(name, create);
+}
+
+/** Consecutive batch operators over one source. */
+class Steps extends Observable<PacketBatch> {
+  readonly root: Observable<PacketBatch>;
+  readonly steps: readonly Step[];
+
+  constructor(root: Observable<PacketBatch>, steps: readonly Step[]) {
+    super((subscriber) => run(root, steps, subscriber));
+    this.root = root;
+    this.steps = steps;
+  }
+}
+
+function run(root: Observable<PacketBatch>, steps: readonly Step[], subscriber: Subscriber<PacketBatch>) {
+  const stages: Stage[] = [];
+  let enter: Emit | undefined;
+  const subscription = root.subscribe({
+    next(batch) {
+      enter ??= link(steps, batch.lane, (done) => subscriber.next(done), stages);
+      enter(batch);
+    },
+    error: (error) => subscriber.error(error),
+    complete: () => subscriber.complete(),
   });
+  return () => {
+    subscription.unsubscribe();
+    for (const stage of stages) stage.dispose?.();
+  };
+}
+
+/** From the last step to the first; runs of synchronous work become one loop. */
+function link(steps: readonly Step[], lane: Lane, last: Emit, stages: Stage[]): Emit {
+  let emit = last;
+  let works: Work[] = [];
+  const close = () => {
+    if (works.length > 0) emit = inTurn(works, emit);
+    works = [];
+  };
+  for (const { name, create } of steps.toReversed()) {
+    // A stage needs the emit behind it, which work still being collected is part of.
+    let behind: Emit | undefined;
+    const made = create(lane, (batch) => (behind as Emit)(batch));
+    if (typeof made === 'function') {
+      works.unshift(made);
+      continue;
+    }
+    close();
+    behind = emit;
+    stages.push(made);
+    emit = (batch) => {
+      batch.holder = name;
+      made.process(batch);
+    };
+  }
+  close();
+  return emit;
+}
+
+function inTurn(works: readonly Work[], emit: Emit): Emit {
+  return (batch) => {
+    for (let i = 0; i < works.length; i++) (works[i] as Work)(batch);
+    emit(batch);
+  };
 }

@@ -10,6 +10,7 @@
  */
 import { applyEdits } from '../../operators/apply-edits.ts';
 import { dropRows } from '../../operators/drop-rows.ts';
+import { express } from '../../operators/express.ts';
 import { lookupState } from '../../operators/lookup-state.ts';
 import { parse } from '../../operators/parse.ts';
 import { type RouteException, route } from '../../operators/route.ts';
@@ -98,18 +99,34 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
   const byCallback = options.translation === 'callback';
   const attend = byCallback ? 'all' : 'misses';
 
+  const parsing = {
+    ports: {
+      ...Object.fromEntries(options.inside.map((port) => [port, { marks: inside }])),
+      [options.outside]: { marks: outside },
+    },
+    addresses: [
+      ...interfaces.flatMap((face) => face.prefixes.map(({ address }) => ({ address, marks: own }))),
+      ...options.pool.map((address) => ({ address, marks: (external | crossing) >>> 0 })),
+    ],
+  };
+  // Filtering by session and authors' callbacks want to see every packet.
+  const established =
+    byCallback || isStrict(options)
+      ? everythingPasses
+      : express({
+          parse: parsing,
+          route: routing,
+          inside,
+          outside: crossing,
+          source: { table: bindings, address: 'address', port: 'port', refresh: true },
+          external,
+          destination: { table: ports, address: 'address', port: 'port', refresh: false },
+        });
+
   return (packets) => {
     const admitted = packets.pipe(
-      parse({
-        ports: {
-          ...Object.fromEntries(options.inside.map((port) => [port, { marks: inside }])),
-          [options.outside]: { marks: outside },
-        },
-        addresses: [
-          ...interfaces.flatMap((face) => face.prefixes.map(({ address }) => ({ address, marks: own }))),
-          ...options.pool.map((address) => ({ address, marks: (external | crossing) >>> 0 })),
-        ],
-      }),
+      established,
+      parse(parsing),
       neighbours.answer(),
       dropRows([
         ...unsupported,
@@ -136,7 +153,7 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
     const translated = byCallback
       ? decided
       : decided.pipe(
-          translate(bindings, { side: 'source', address: 'address', port: 'port' }),
+          translate(bindings, { side: 'source', address: 'address', port: 'port', where: where(outbound) }),
           translate(ports, { side: 'destination', address: 'address', port: 'port', where: toExternal }),
         );
     return translated.pipe(

@@ -1,0 +1,71 @@
+// Endpoint edits in place, with checksums updated incrementally (RFC 1624): shared by the kernels
+// that rewrite packets.
+#pragma once
+#include "kernels/wire.h"
+#include "lane/batch.h"
+#include "lane/traits.h"
+
+namespace rxnf {
+
+struct Edit {
+  uint8_t bits;  // edit::source, edit::destination
+  uint32_t source, destination;
+  uint16_t source_port, destination_port;
+};
+
+// Where a transport keeps what a translation touches; so that a hot loop has no branch on which it
+// is. `pseudo` masks the addresses' part of the checksum, `optional` is set where zero means none.
+struct Transport {
+  uint8_t source_port, destination_port, checksum, optional;
+  uint64_t pseudo;
+};
+inline constexpr Transport tcp_fields{0, 2, 16, 0, ~uint64_t{0}},
+    udp_fields{0, 2, 6, 1, ~uint64_t{0}}, query_fields{4, 4, 2, 0, 0};
+// By the trait bits of TCP, UDP and ICMP query, which are neighbours.
+inline constexpr Transport transport_by_trait[5] = {{}, tcp_fields, udp_fields, {}, query_fields};
+static_assert(trait::tcp == 1 << 3 && trait::udp == 1 << 4 && trait::icmp_query == 1 << 5);
+
+// Rewrites addresses; returns the delta of the pseudo-header and adds it to the header's.
+inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) {
+  using namespace wire;
+  uint64_t d = 0;
+  if (e.bits & edit::source) {
+    d += delta32(load<uint32_t>(ip + 12), e.source);
+    store(ip + 12, e.source);
+  }
+  if (e.bits & edit::destination) {
+    d += delta32(load<uint32_t>(ip + 16), e.destination);
+    store(ip + 16, e.destination);
+  }
+  header += d;
+  return d;
+}
+
+inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, uint64_t addresses) {
+  using namespace wire;
+  uint64_t d = addresses & t.pseudo;
+  if (e.bits & edit::source) {
+    d += delta16(load<uint16_t>(l4 + t.source_port), e.source_port);
+    store(l4 + t.source_port, e.source_port);
+  }
+  if (e.bits & edit::destination) {
+    d += delta16(load<uint16_t>(l4 + t.destination_port), e.destination_port);
+    store(l4 + t.destination_port, e.destination_port);
+  }
+  const uint16_t before = load<uint16_t>(l4 + t.checksum);
+  const uint16_t after = update(before, d);
+  // RFC 768: a sum that comes out as zero is sent as all ones, and zero means that there is none.
+  const auto filled =
+      static_cast<uint16_t>(after | -static_cast<uint16_t>(t.optional & (after == 0)));
+  const auto kept = static_cast<uint16_t>(-static_cast<uint16_t>(!(t.optional & (before == 0))));
+  store(l4 + t.checksum, static_cast<uint16_t>(filled & kept));
+}
+
+// One less TTL (RFC 1812 5.3.1); returns what it adds to the header's delta.
+inline uint64_t decrement_ttl(uint8_t *ip) {
+  const auto was = wire::load<uint16_t>(ip + 8);  // TTL and protocol
+  ip[8]--;
+  return wire::delta16(was, static_cast<uint16_t>(was - 1));
+}
+
+}  // namespace rxnf
