@@ -31,6 +31,8 @@
  */
 import { AssertionError } from 'node:assert';
 import type { NetworkFunction } from '../nfs/network-function.ts';
+import { delayedStore } from '../state/delayed-store.ts';
+import { memoryStore } from '../state/memory-store.ts';
 import type { LaneStatistics } from '../streams/lane.ts';
 import { formatText } from '../wire/text.ts';
 import { Harness, type HarnessOptions, type Output } from './harness.ts';
@@ -78,14 +80,16 @@ export function runScript(
   options: ScriptOptions = {},
 ): ScriptResult {
   const script = parseScript(text);
-  if (script.store) throw new ScriptError(1, 'store= needs a store with latency');
-  const seed = options.seed ?? 1;
+  const seed = script.store?.seed ?? options.seed ?? 1;
   const harness = new Harness(nf, {
     ...options,
     ports: options.ports ?? portsOf(script),
     answerArp: script.answerArp,
     absent: [...(options.absent ?? []), ...script.absent],
     seed,
+    ...(script.store && {
+      store: delayedStore(options.store ?? memoryStore({ seed }), script.store),
+    }),
   });
   try {
     return new Run(script, harness).run();
