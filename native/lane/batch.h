@@ -79,7 +79,8 @@ struct BatchHeader {
   int32_t exceptions;  // rows that the route kernel could not forward
   uint32_t seen;       // every trait that any row has: lets an operator pass over a whole batch
   int32_t all_settled;  // set by an operator that gave every row its verdict
-  int32_t zero[7];
+  int32_t made_here;    // rows whose buffer no port has filled
+  int32_t zero[6];
 };
 static_assert(sizeof(BatchHeader) == 128);
 

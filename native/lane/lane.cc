@@ -57,7 +57,8 @@ uint32_t Lane::send(uint32_t number, const uint32_t *handle, const uint32_t *dat
   uint32_t sent = 0;
   if (p)
     for (uint32_t tries = 0; sent < n && tries < max_retries; tries++)
-      sent += p->queue.transmit(p->queue.ctx, handle + sent, data + sent, length + sent, n - sent);
+      sent += p->queue.transmit(p->queue.ctx, handle + sent, data ? data + sent : nullptr,
+                                length + sent, n - sent);
   if (sent < n) {
     pool_.free(pool_.ctx, handle + sent, n - sent);
     counters_->dropped[static_cast<uint32_t>(Reason::transmit_full)] += n - sent;
@@ -74,7 +75,8 @@ void Lane::settle(Batch &b) {
   int32_t differs = 0;
   for (uint32_t i = 0; i < count; i++) differs |= b.verdict[i] ^ first;
   if (differs == 0 && first > 0 && first != verdict::held) {
-    sent = send(static_cast<uint32_t>(first - 1), b.handle, b.data, b.length, count);
+    const uint32_t *data = keep_place_ && b.header->made_here == 0 ? nullptr : b.data;
+    sent = send(static_cast<uint32_t>(first - 1), b.handle, data, b.length, count);
   } else {
     // Rows go out in order per port: one gathering pass per port that appears.
     uint32_t handle[max_rows], data[max_rows], length[max_rows], freed = 0;
@@ -176,6 +178,7 @@ int32_t Lane::originate(uint32_t batch, uint32_t ingress, uint32_t length) {
   b.verdict[row] = verdict::pending;
   b.edits[row] = 0;
   b.header->count++;
+  b.header->made_here = 1;
   counters_->originated++;
   return static_cast<int32_t>(row);
 }

@@ -59,7 +59,10 @@ class Lane {
   Lane(const Lane &) = delete;
   Lane &operator=(const Lane &) = delete;
 
-  void add_port(uint32_t number, const rxnf_queue &queue) { ports_.push_back({number, queue}); }
+  void add_port(uint32_t number, const rxnf_queue &queue) {
+    ports_.push_back({number, queue});
+    keep_place_ &= queue.keeps_place != 0;
+  }
   uint32_t add_kernel(std::unique_ptr<Kernel> k) {
     kernels_.push_back(std::move(k));
     return static_cast<uint32_t>(kernels_.size() - 1);
@@ -108,6 +111,7 @@ class Lane {
   std::vector<LanePort> ports_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   Writer writer_;
+  bool keep_place_ = true;   // every port does
   uint32_t first_port_ = 0;  // rotates, so that no port starves the others
 };
 

@@ -57,6 +57,9 @@ typedef struct rxnf_queue {
   uint32_t (*transmit)(void *ctx, const uint32_t *handle, const uint32_t *data,
                        const uint32_t *length, uint32_t n);
   void (*counters)(void *ctx, rxnf_port_counters *out);
+  /* 1: packets that `receive` of such a queue gave may be sent with data NULL, when they lie where it
+   * put them and are as long: their buffers know. */
+  uint32_t keeps_place;
 } rxnf_queue;
 
 #ifdef __cplusplus

@@ -51,7 +51,7 @@ MemoryQueue::~MemoryQueue() {
   while (to_receive_.pop(r) || transmitted_.pop(r)) pool_.free(pool_.ctx, &r.handle, 1);
 }
 
-rxnf_queue MemoryQueue::queue() { return {this, receive, transmit, count}; }
+rxnf_queue MemoryQueue::queue() { return {this, receive, transmit, count, 0}; }
 
 uint32_t MemoryQueue::push(const uint8_t *bytes, const uint32_t *offsets, const uint32_t *lengths,
                            uint32_t n) {
