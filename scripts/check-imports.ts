@@ -17,7 +17,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'src/wire/': [],
   'src/telemetry/': [],
   'src/streams/': ['src/wire/', 'src/telemetry/', 'src/native.ts'],
-  'src/state/': ['src/streams/flow-key', 'type src/streams/', 'src/wire/', 'src/native.ts'],
+  'src/state/': ['src/streams/', 'src/wire/', 'src/native.ts'],
   'src/operators/': ['src/streams/', 'src/state/', 'src/telemetry/', 'src/wire/', 'src/native.ts'],
   'src/nfs/': ['src/operators/', 'src/streams/', 'src/state/', 'src/wire/', 'src/telemetry/'],
   'src/ports/': ['src/streams/', 'src/wire/', 'src/native.ts'],
@@ -42,6 +42,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/cli/': ['src/'],
   'src/index.ts': [
+    'type src/native.ts',
     'src/nfs/',
     'src/operators/',
     'src/state/',

@@ -85,3 +85,12 @@ export class MemoryPort implements LanePort {
     native.setQueue(this.queue, state);
   }
 }
+
+/**
+ * Packet buffers for memory ports, 2,048 bytes of frame each, without DPDK.
+ *
+ * @param buffers 1 to 900,000; every packet in flight takes one
+ */
+export function memoryPool(buffers: number): NativePool {
+  return native.openPool(buffers);
+}

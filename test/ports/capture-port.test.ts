@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { forward, Lane, native, transform } from 'rxnf';
+import { forward, Lane, memoryPool, transform } from 'rxnf';
 import { afterAll, describe, expect, it } from 'vitest';
 import { answerAnyArp, isArpRequest } from '../../src/ports/arp-answers.ts';
 import { feedOf, laneOf } from '../../src/ports/capture-feed.ts';
@@ -35,7 +35,7 @@ function recorded(name: string, count: number, linkType: number = LINK_TYPE.ethe
 
 /** A lane on a virtual clock that sends everything out of its second port. */
 function laneOver(options: Partial<CapturePortOptions>, output?: string) {
-  const pool = native.openPool(2048);
+  const pool = memoryPool(2048);
   const inside = new CapturePort({ name: 'inside', pool, ...options });
   const outside = new CapturePort({
     name: 'outside',

@@ -43,7 +43,7 @@ describe('findViolations', () => {
 
   it.each([
     ['src/wire/udp.ts', "import { Packet } from '../streams/packet.ts';"],
-    ['src/state/store.ts', "import { PacketBatch } from '../streams/batch.ts';"],
+    ['src/state/store.ts', "import { parse } from '../operators/parse.ts';"],
     ['src/operators/count.ts', "import { nat } from '../nfs/nat/nat.ts';"],
     ['src/nfs/nat/nat.ts', "import { script } from '../../testing/index.ts';"],
     ['src/testing/index.ts', "import { main } from '../cli/main.ts';"],
