@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type DatapathOptions, datapath } from './datapath/datapath.ts';
+import { UsageError } from './usage-error.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -25,7 +26,13 @@ const { values, positionals } = parseArgs({
   },
 });
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
 
 async function main(): Promise<number> {
   if (positionals.length !== 1 || positionals[0] !== 'datapath') {
@@ -61,13 +68,14 @@ function list(text: string): string[] {
 /** `count('100k')` gives 100000. */
 function count(text: string): number {
   const match = /^(\d+)([km]?)$/i.exec(text);
-  if (!match) throw new Error(`'${text}' is not a number such as 64, 10k or 1m`);
+  if (!match) throw new UsageError(`'${text}' is not a number such as 64, 10k or 1m`);
   const unit = { k: 1000, m: 1_000_000 }[match[2].toLowerCase()] ?? 1;
   return Number(match[1]) * unit;
 }
 
 function number(option: string, text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new Error(`--${option} ${text}: not a number`);
+  if (!Number.isFinite(value) || value < 0)
+    throw new UsageError(`--${option} ${text}: not a number`);
   return value;
 }

@@ -8,6 +8,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { UsageError } from '../usage-error.ts';
 import { judge, type Verdict } from './bars.ts';
 import { buildContenders, churnLibrary } from './build.ts';
 import {
@@ -51,7 +52,7 @@ export async function datapath(options: DatapathOptions): Promise<number> {
   const known = contenders(root, build);
   for (const name of options.only ?? []) {
     if (known.every((c) => c.name !== name)) {
-      throw new Error(`--only ${name}: there are ${known.map((c) => c.name).join(', ')}`);
+      throw new UsageError(`--only ${name}: there are ${known.map((c) => c.name).join(', ')}`);
     }
   }
   const asked = known.filter((c) => options.only?.includes(c.name) ?? true);

@@ -18,9 +18,11 @@ export async function measure(contender: Contender, run: Run, churn: string): Pr
     timeout: (STARTUP_SECONDS + run.warmup + run.seconds) * 1000,
     killSignal: 'SIGKILL',
     maxBuffer: 1 << 24,
+  }).catch((error: ProcessFailure) => {
+    throw new Error(lastWords(error), { cause: error });
   });
   const line = stdout.trim().split('\n').at(-1) ?? '';
-  if (!line.startsWith('{')) throw new Error(`no answer:\n${stdout}${stderr}`);
+  if (!line.startsWith('{')) throw new Error(`no answer: ${stdout}${stderr}`);
   const answer = JSON.parse(line) as Answer;
   check(answer, run);
   return answer;
@@ -39,4 +41,19 @@ function check(answer: Answer, run: Run): void {
   if (Math.abs(newFlows - run.newFlows) > Math.max(run.newFlows, 0.01) * NEW_FLOWS_TOLERANCE) {
     throw new Error(`${newFlows} of its packets were new flows instead of ${run.newFlows}`);
   }
+}
+
+interface ProcessFailure extends Error {
+  readonly code?: number | string;
+  readonly signal?: string;
+  readonly stderr?: string;
+}
+
+/** What a contender complained of, without the stack and the command line. */
+function lastWords({ code, signal, stderr = '', message }: ProcessFailure): string {
+  const lines = stderr.split('\n').map((line) => line.trim());
+  const said =
+    lines.find((line) => /error|fail|no memory|unknown/i.test(line)) ??
+    lines.find((line) => line !== '');
+  return `${signal ?? `exit ${code ?? '?'}`}: ${said ?? message}`;
 }
