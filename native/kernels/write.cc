@@ -32,7 +32,9 @@ bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
       r.state[row] = static_cast<uint8_t>(op == Write::remove ? Lookup::miss : Lookup::hit);
       return true;
     case Outcome::full:
-      b.verdict[row] = verdict::drop(static_cast<uint32_t>(Reason::table_full));
+      // A held packet may lead others of its key: its buffer is not this batch's to drop.
+      if (b.verdict[row] != verdict::held)
+        b.verdict[row] = verdict::drop(static_cast<uint32_t>(Reason::table_full));
       r.state[row] = static_cast<uint8_t>(Lookup::miss);
       return true;
     default:

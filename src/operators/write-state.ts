@@ -3,10 +3,16 @@ import { type InFlight, inFlight } from '../state/in-flight.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { Operation } from '../state/store.ts';
 import type { AnyTable, Table } from '../state/table.ts';
-import { edit, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
+import {
+  type Decider,
+  edit,
+  type PacketBatch,
+  type RegisterColumns,
+  writeKind,
+} from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
 import { type BatchOperator, batchOperator, type Stage } from '../streams/operator.ts';
-import { drop } from '../streams/verdict.ts';
+import { drop, held } from '../streams/verdict.ts';
 
 /** Rounds of losing and deciding again before a packet is dropped with `conflict`. */
 const maxRounds = 8;
@@ -57,6 +63,8 @@ interface Progress {
   settled: boolean;
   /** By table, by row: a create that stands, to be taken back if a later table loses. */
   readonly created: readonly Uint8Array[];
+  /** By row: 1 where the author's function runs again. */
+  readonly again: Uint8Array;
   /** By table: rows whose in-flight slot is pending. */
   readonly begun: readonly number[][];
 }
@@ -73,11 +81,18 @@ class Writing implements Stage {
   private readonly queue: Progress[] = [];
   private readonly done: (batch: PacketBatch) => void;
 
-  constructor(lane: Lane, tables: readonly Table[], options: WriteOptions, emit: (batch: PacketBatch) => void) {
+  constructor(
+    lane: Lane,
+    tables: readonly Table[],
+    options: WriteOptions,
+    emit: (batch: PacketBatch) => void,
+  ) {
     this.emit = emit;
     this.options = options;
     this.registers = tables.map((table) => lane.register(table.name));
-    this.operations = tables.map((table, k) => sessionOf(lane, table).write(table, this.register(k)));
+    this.operations = tables.map((table, k) =>
+      sessionOf(lane, table).write(table, this.register(k)),
+    );
     this.flights = tables.map((table, k) =>
       sessionOf(lane, table).synchronous ? undefined : inFlight(lane, table, this.register(k)),
     );
@@ -133,6 +148,7 @@ class Writing implements Stage {
         staged: 0,
         settled: false,
         created: this.registers.map(() => new Uint8Array(batch.capacity)),
+        again: new Uint8Array(batch.capacity),
         begun: this.registers.map(() => []),
       };
       this.progress[batch.index] = p;
@@ -156,8 +172,9 @@ class Writing implements Stage {
       const count = p.batch.stagedCount(this.register(k));
       for (let i = 0; flight && i < count; i++) {
         const row = staged[i] as number;
+        if (p.begun[k]?.includes(row)) continue;
         flight.begin(p.batch, row);
-        if (!p.begun[k]?.includes(row)) p.begun[k]?.push(row);
+        p.begun[k]?.push(row);
       }
     }
   }
@@ -181,11 +198,7 @@ class Writing implements Stage {
       if (!(this.operations[p.table] as Operation).start(p.batch, this.done)) return;
       this.landed(p);
     }
-    for (let k = 0; k < this.registers.length; k++) {
-      const begun = p.begun[k] as number[];
-      for (const row of begun) this.flights[k]?.settle(p.batch, row);
-      begun.length = 0;
-    }
+    this.settleBegun(p);
     p.settled = true;
   }
 
@@ -224,9 +237,19 @@ class Writing implements Stage {
       return;
     }
     p.round++;
+    this.settleBegun(p); // their keys may be others after the next decision
     this.decideLost(p, this.register(table));
     this.begin(p);
     p.table = 0;
+  }
+
+  /** The in-flight slots of every write that was begun: what each came to is known. */
+  private settleBegun(p: Progress): void {
+    for (let k = 0; k < this.registers.length; k++) {
+      const begun = p.begun[k] as number[];
+      for (const row of begun) this.flights[k]?.settle(p.batch, row);
+      begun.length = 0;
+    }
   }
 
   /** Stages the removal of what a row created in the tables before this one. */
@@ -243,29 +266,43 @@ class Writing implements Stage {
     }
   }
 
-  /** Runs the author's function again for the packets of every flow whose write lost. */
+  /**
+   * Runs the author's function again for the packets of every flow whose write lost, and for those
+   * that share another of these tables' records with them: they saw what is discarded now.
+   */
   private decideLost(p: Progress, register: number): void {
-    const { batch } = p;
+    const { batch, again } = p;
     const columns = batch.registers[register] as RegisterColumns;
     const lost = batch.lostCount(register);
-    const attended = batch.attendedCount(register);
     batch.header[16 + register] = 0;
-    for (let i = 0; i < lost; i++) {
-      const leader = columns.lost[i] as number;
-      let leads = false;
-      for (let n = 0; n < attended; n++) {
-        const row = columns.attended[n] as number;
-        if (columns.leader[row] !== leader) continue;
-        leads = true;
-        this.decideAgain(p, register, row);
-      }
-      if (!leads) this.decideAgain(p, register, leader);
+    again.fill(0);
+    for (let i = 0; i < lost; i++) again[columns.lost[i] as number] = 1;
+    this.spread(batch, register, again);
+    for (let k = 0; k < this.registers.length; k++) this.spread(batch, this.register(k), again);
+    for (let k = 0; k < this.registers.length; k++) discardStaged(batch, this.register(k), again);
+    for (let row = 0; row < batch.count; row++) {
+      if (again[row] === 1) this.decideAgain(p, register, row);
+    }
+  }
+
+  /** Marks every packet that has its record in common with a marked one. */
+  private spread(batch: PacketBatch, register: number, marked: Uint8Array): void {
+    const { attended, leader } = batch.registers[register] as RegisterColumns;
+    const count = batch.attendedCount(register);
+    for (let n = 0; n < count; n++) {
+      const row = attended[n] as number;
+      if (marked[row] === 1) marked[leader[row] as number] = 1;
+    }
+    for (let n = 0; n < count; n++) {
+      const row = attended[n] as number;
+      if (marked[leader[row] as number] === 1) marked[row] = 1;
     }
   }
 
   private decideAgain(p: Progress, register: number, row: number): void {
     const { batch } = p;
-    const decider = batch.deciders[register];
+    if (batch.verdict[row] === held) return; // its buffer has another owner
+    const decider = batch.deciders[register] ?? this.anyDecider(batch);
     batch.edits[row] = (batch.edits[row] as number) & edit.hop;
     if (!decider || p.round > maxRounds) {
       batch.verdict[row] = conflict;
@@ -273,6 +310,15 @@ class Writing implements Stage {
     }
     batch.verdict[row] = 0;
     decider.decide(batch, row);
+  }
+
+  /** A table that is only reserved in has no lookup, so the decision is known by another. */
+  private anyDecider(batch: PacketBatch): Decider | undefined {
+    for (let k = 0; k < this.registers.length; k++) {
+      const decider = batch.deciders[this.register(k)];
+      if (decider) return decider;
+    }
+    return undefined;
   }
 
   /** Emits settled batches from the front of the queue. */
@@ -308,4 +354,17 @@ class Writing implements Stage {
     this.advance(p);
     return !p.settled;
   }
+}
+
+/** Takes the marked rows out of a register's staged list. */
+function discardStaged(batch: PacketBatch, register: number, marked: Uint8Array): void {
+  const { staged, write } = batch.registers[register] as RegisterColumns;
+  const count = batch.stagedCount(register);
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    const row = staged[i] as number;
+    if (marked[row] === 1) write[row] = writeKind.none;
+    else staged[kept++] = row;
+  }
+  batch.header[10 + register] = kept;
 }

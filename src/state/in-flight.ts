@@ -25,6 +25,10 @@ export class InFlight {
   /** By slot number. */
   private readonly keys: Uint32Array;
   private readonly state: Uint8Array;
+  /** Writes begun and not settled: two batches may both have looked up before either wrote. */
+  private readonly writers: Uint16Array;
+  /** Rows that wait for the slot's result. */
+  private readonly waiters: Uint32Array;
   private readonly until: Float64Array;
   private readonly result: Uint8Array;
   private readonly timer: Uint8Array;
@@ -35,6 +39,7 @@ export class InFlight {
   /** By batch: when its lookup was started, and its rows that wait. */
   private readonly issuedAt = new Float64Array(64);
   private readonly deferredRows: Uint16Array[] = [];
+  private readonly deferredSlots: Uint32Array[] = [];
   private readonly deferredCount = new Uint16Array(64);
   private issued = 0;
 
@@ -43,6 +48,8 @@ export class InFlight {
     this.size = recordSize;
     this.keys = new Uint32Array(slots * 4);
     this.state = new Uint8Array(slots);
+    this.writers = new Uint16Array(slots);
+    this.waiters = new Uint32Array(slots);
     this.until = new Float64Array(slots);
     this.result = new Uint8Array(slots);
     this.timer = new Uint8Array(slots);
@@ -70,7 +77,13 @@ export class InFlight {
     const d = view.getUint32(at + 12, true);
     for (const slot of this.live) {
       const k = slot * 4;
-      if (this.keys[k] === a && this.keys[k + 1] === b && this.keys[k + 2] === c && this.keys[k + 3] === d) return slot;
+      if (
+        this.keys[k] === a &&
+        this.keys[k + 1] === b &&
+        this.keys[k + 2] === c &&
+        this.keys[k + 3] === d
+      )
+        return slot;
     }
     return -1;
   }
@@ -78,7 +91,7 @@ export class InFlight {
   /** A lookup of this batch has been started. */
   issue(batch: PacketBatch): void {
     this.issuedAt[batch.index] = ++this.issued;
-    this.deferredCount[batch.index] = 0;
+    this.release(batch); // of a batch that was reclaimed while it waited
   }
 
   /** A batch's lookup has come back: brings its rows up to date, or defers them. */
@@ -90,7 +103,7 @@ export class InFlight {
       const slot = this.find(batch, row);
       if (slot < 0) continue;
       if (this.state[slot] === settled) this.copy(slot, batch, row);
-      else this.defer(batch, row);
+      else this.defer(slot, batch, row);
     }
     this.withdraw(batch);
     this.retire(this.issuedAt[batch.index] as number);
@@ -107,15 +120,28 @@ export class InFlight {
     );
   }
 
-  private defer(batch: PacketBatch, row: number): void {
+  private defer(slot: number, batch: PacketBatch, row: number): void {
     this.columns(batch).state[row] = looked.deferred;
-    let rows = this.deferredRows[batch.index];
-    if (!rows) {
-      rows = new Uint16Array(batch.capacity);
-      this.deferredRows[batch.index] = rows;
+    const rows = this.deferredRows[batch.index] ?? new Uint16Array(batch.capacity);
+    const slots = this.deferredSlots[batch.index] ?? new Uint32Array(batch.capacity);
+    this.deferredRows[batch.index] = rows;
+    this.deferredSlots[batch.index] = slots;
+    const count = this.deferredCount[batch.index] as number;
+    rows[count] = row;
+    slots[count] = slot;
+    this.deferredCount[batch.index] = count + 1;
+    this.waiters[slot] = (this.waiters[slot] as number) + 1;
+  }
+
+  /** Nothing of a batch waits any longer. */
+  private release(batch: PacketBatch): void {
+    const count = this.deferredCount[batch.index] as number;
+    const slots = this.deferredSlots[batch.index];
+    for (let i = 0; slots && i < count; i++) {
+      const slot = slots[i] as number;
+      this.waiters[slot] = (this.waiters[slot] as number) - 1;
     }
-    rows[this.deferredCount[batch.index] as number] = row;
-    this.deferredCount[batch.index] = (this.deferredCount[batch.index] as number) + 1;
+    this.deferredCount[batch.index] = 0;
   }
 
   /** Takes deferred rows out of the attended list. */
@@ -136,6 +162,7 @@ export class InFlight {
     for (let i = this.live.length - 1; i >= 0; i--) {
       const slot = this.live[i] as number;
       if (this.state[slot] !== settled || (this.until[slot] as number) > sequence) continue;
+      if (this.waiters[slot] !== 0) continue;
       this.state[slot] = free;
       this.unused.push(slot);
       this.live[i] = this.live[this.live.length - 1] as number;
@@ -155,15 +182,16 @@ export class InFlight {
       this.live.push(slot);
     }
     this.state[slot] = pending;
+    this.writers[slot] = (this.writers[slot] as number) + 1;
   }
 
   /** The write of this row's key has settled; its columns hold what it came to. */
   settle(batch: PacketBatch, row: number): void {
     const slot = this.find(batch, row);
     if (slot < 0) throw new Error('a write settled that was never begun');
-    if (this.state[slot] === settled) return;
     const columns = this.columns(batch);
-    this.state[slot] = settled;
+    this.writers[slot] = (this.writers[slot] as number) - 1;
+    if (this.writers[slot] === 0) this.state[slot] = settled;
     this.until[slot] = this.issued;
     this.result[slot] = columns.state[row] as number;
     this.timer[slot] = columns.timer[row] as number;
@@ -188,14 +216,13 @@ export class InFlight {
     if (waiting === 0) return 0;
     const columns = this.columns(batch);
     const rows = this.deferredRows[batch.index] as Uint16Array;
-    this.deferredCount[batch.index] = 0;
+    const slots = this.deferredSlots[batch.index] as Uint32Array;
+    this.release(batch);
     let attended = batch.attendedCount(this.register);
     const first = attended;
     for (let i = 0; i < waiting; i++) {
       const row = rows[i] as number;
-      const slot = this.find(batch, row);
-      if (slot >= 0) this.copy(slot, batch, row);
-      else columns.state[row] = looked.miss;
+      this.copy(slots[i] as number, batch, row);
       let leader = row;
       for (let k = first; k < attended; k++) {
         const other = columns.attended[k] as number;
@@ -214,7 +241,8 @@ export class InFlight {
   private sameKey(batch: PacketBatch, a: number, b: number): boolean {
     const { key } = this.columns(batch);
     for (let i = 0; i < 16; i += 4) {
-      if (batch.view.getUint32(key + a * 16 + i) !== batch.view.getUint32(key + b * 16 + i)) return false;
+      if (batch.view.getUint32(key + a * 16 + i) !== batch.view.getUint32(key + b * 16 + i))
+        return false;
     }
     return true;
   }

@@ -93,7 +93,8 @@ export class Replay {
         const wait = (due - this.harness.nowNanoseconds) / 1e6;
         if (wait > 0) this.harness.advance(wait);
       }
-      if (frame && !isArp(frame)) this.replay(frame.slice());
+      // A copy, since it is rewritten; slice() of a Buffer would not be one.
+      if (frame && !isArp(frame)) this.replay(Uint8Array.from(frame));
       if (this.isFast ? this.waiting >= burst : this.waiting > 0) this.flush();
       this.frames = index + 1;
       if (this.frames % progressEvery === 0) this.options.onProgress?.(this.progress());

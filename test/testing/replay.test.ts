@@ -78,6 +78,13 @@ describe('a replay reports', () => {
     expect(result.unaddressed).toBeGreaterThan(0);
   });
 
+  it('the same when it is given the same capture again', () => {
+    const capture = clients();
+    const [first, second] = [1, 2].map(() => replayClients(router(), capture));
+    expect(second?.statistics.dropped).toEqual(first?.statistics.dropped);
+    expect(second?.missing).toBe(0);
+  });
+
   it('its progress', () => {
     const seen: number[] = [];
     replayClients(router(), clients(), { onProgress: ({ frames }) => seen.push(frames) });
