@@ -54,6 +54,49 @@ describe.each(['kernels', 'callback'] as const)('recorded clients, translated by
   );
 });
 
+describe.each(['kernels', 'callback'] as const)(
+  'a new flow in one batch, translated by %s',
+  (way) => {
+    it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+      'keeps to one translation when writes lose (seed %i)',
+      (seed) => {
+        const inner = memoryStore({ seed });
+        using harness = new Harness(nat({ ...network, translation: way }), {
+          ports: ['inside', 'outside'],
+          store: delayedStore(inner, { latencyMilliseconds: 1, conflictRate: 0.4, seed }),
+        });
+        const to = `to=${harness.macOf('inside')}`;
+        harness.send('inside', parseText(`10.0.0.6:1 > 198.51.100.7:53 ${to} udp`));
+        harness.advance(500);
+        harness.outputs();
+        for (let i = 0; i < 40; i++) {
+          harness.send(
+            'inside',
+            parseText(`10.0.0.5:${i % 5} > 198.51.100.7:53 ${to} id=${i} udp "x"`),
+          );
+        }
+        harness.advance(500);
+        const { dropped } = harness.finish();
+        const sent = harness.received('outside').map((frame) => dissect(frame) as Frame);
+        expect(sent.length).toBe(40 - (dropped['conflict'] ?? 0));
+        for (let endpoint = 0; endpoint < 5; endpoint++) {
+          const own = sent.filter(({ ipv4 }) => (ipv4?.identification ?? 0) % 5 === endpoint);
+          const ports = new Set(own.map(({ udp }) => udp?.source));
+          expect(ports.size).toBeLessThanOrEqual(1);
+          // The reply finds its way: what was published is what was used.
+          for (const port of ports) {
+            const text = `198.51.100.7:53 > 203.0.113.1:${port} to=${harness.macOf('outside')} udp`;
+            harness.send('outside', parseText(text));
+            harness.advance(50);
+            const [reply] = harness.received('inside').map((frame) => dissect(frame) as Frame);
+            expect(reply?.udp?.destination).toBe(endpoint);
+          }
+        }
+      },
+    );
+  },
+);
+
 describe('the NAT over a store with latency', () => {
   it('takes the packets of one new flow in three batches at once for one flow', () => {
     check(`
