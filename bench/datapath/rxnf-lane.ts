@@ -8,7 +8,15 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type LanePort, memoryStore, type NetworkFunction, nat, networkFunction, openLane, synchronousOperator } from 'rxnf';
+import {
+  type LanePort,
+  memoryStore,
+  type NetworkFunction,
+  nat,
+  networkFunction,
+  openLane,
+  synchronousOperator,
+} from 'rxnf';
 import { buildFolder, native } from '../../src/native.ts';
 import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
 import type { Lane } from '../../src/streams/lane.ts';
@@ -20,6 +28,8 @@ const { values, positionals } = parseArgs({
   options: {
     nf: { type: 'string', default: 'nat' },
     capture: { type: 'string' },
+    capacity: { type: 'string' },
+    'idle-ms': { type: 'string' },
     flows: { type: 'string', default: '10000' },
     burst: { type: 'string', default: '128' },
     warmup: { type: 'string', default: '1' },
@@ -37,7 +47,12 @@ const nfs: Record<string, () => NetworkFunction> = {
     networkFunction('forward', [], (lane) => {
       const out = forward(lane.port('outside'));
       return (packets) =>
-        packets.pipe(synchronousOperator('forwardAll', () => (batch) => void batch.verdict.fill(out, 0, batch.count)));
+        packets.pipe(
+          synchronousOperator(
+            'forwardAll',
+            () => (batch) => void batch.verdict.fill(out, 0, batch.count),
+          ),
+        );
     }),
   nat: () => benchmarkNat('kernels'),
   'nat-callback': () => benchmarkNat('callback'),
@@ -53,14 +68,26 @@ function benchmarkNat(translation: 'kernels' | 'callback'): NetworkFunction {
     },
     pool: pool(),
     routes,
-    neighbours: neighbours.map(({ port, address, mac }) => ({ port, address, mac: mac.reduce((n, byte) => n * 256 + byte, 0) })),
-    capacity: Math.max(65_536, Math.ceil(Number(values.flows) * 1.25)),
+    neighbours: neighbours.map(({ port, address, mac }) => ({
+      port,
+      address,
+      mac: mac.reduce((n, byte) => n * 256 + byte, 0),
+    })),
+    capacity: Number(values.capacity ?? Math.max(65_536, Math.ceil(Number(values.flows) * 1.25))),
+    ...(values['idle-ms'] !== undefined && { timeouts: everyTimeout(Number(values['idle-ms']) / 1000), shortTimeouts: true }),
     translation,
   });
 }
 
+function everyTimeout(seconds: number) {
+  return { udp: seconds, tcpTransitory: seconds, tcpEstablished: seconds, icmp: seconds };
+}
+
 function openPorts(): LanePort[] {
-  const eal = positionals.length > 0 ? positionals : ['--no-pci', '--in-memory', '--no-telemetry', '--log-level=3'];
+  const eal =
+    positionals.length > 0
+      ? positionals
+      : ['--no-pci', '--in-memory', '--no-telemetry', '--log-level=3'];
   const vdevs = [`--vdev=${devices.inside(values.capture ?? '')}`, `--vdev=${devices.outside}`];
   native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), ['rxnf', ...eal, ...vdevs]);
   native.openDpdkPool(Number(values.buffers), Number(values.room));
@@ -80,27 +107,39 @@ interface Run {
   readonly longestPause: number;
 }
 
-/** Breathes for a bounded time. The longest pause is between two breaths' receives, by the lane clock. */
+/** Packets, batches, the last receive and the longest pause between two, by the lane clock. */
+const tally = { packets: 0, batches: 1, last: 2, longestPause: 3 } as const;
+
+/** Counts in an array: a number kept across calls would be allocated anew for every breath. */
+function breatheSomewhat(lane: Lane, counts: Float64Array): void {
+  for (let i = 0; i < 256; i++) {
+    const received = lane.breathe();
+    counts[tally.packets] = (counts[tally.packets] as number) + received;
+    if (received > 0) counts[tally.batches] = (counts[tally.batches] as number) + 1;
+    const now = lane.nowNanoseconds;
+    const pause = now - (counts[tally.last] as number);
+    if (pause > (counts[tally.longestPause] as number)) counts[tally.longestPause] = pause;
+    counts[tally.last] = now;
+  }
+}
+
+/** Breathes for a bounded time. */
 function breatheFor(lane: Lane, seconds: number): Run {
-  const cpu = process.threadCpuUsage();
+  const counts = new Float64Array(4);
+  counts[tally.last] = lane.nowNanoseconds;
+  const cpu = process.cpuUsage();
   const start = performance.now();
   const end = start + seconds * 1000;
-  let packets = 0;
-  let batches = 0;
-  let longestPause = 0;
-  let last = lane.nowNanoseconds;
-  do {
-    for (let i = 0; i < 256; i++) {
-      const received = lane.breathe();
-      packets += received;
-      batches += received > 0 ? 1 : 0;
-      const now = lane.nowNanoseconds;
-      if (now - last > longestPause) longestPause = now - last;
-      last = now;
-    }
-  } while (performance.now() < end);
-  const used = process.threadCpuUsage(cpu);
-  return { packets, batches, longestPause, seconds: (performance.now() - start) / 1000, cpuSeconds: (used.user + used.system) / 1e6 };
+  do breatheSomewhat(lane, counts);
+  while (performance.now() < end);
+  const used = process.cpuUsage(cpu);
+  return {
+    packets: counts[tally.packets] as number,
+    batches: counts[tally.batches] as number,
+    longestPause: counts[tally.longestPause] as number,
+    seconds: (performance.now() - start) / 1000,
+    cpuSeconds: (used.user + used.system) / 1e6,
+  };
 }
 
 const make = nfs[values.nf];

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness.h"
+#include "kernels/express.h"
 #include "kernels/lookup.h"
 #include "kernels/parse.h"
 #include "kernels/rewrite.h"
@@ -94,8 +95,14 @@ class Binder {
     const int32_t attended = b.header->attended[binding_register];
     for (int32_t n = 0; n < attended; n++) {
       const uint16_t row = bindings.attended[n];
-      if (bindings.leader[row] != row || bindings.state[row] != static_cast<uint8_t>(Lookup::miss))
+      if (bindings.leader[row] != row) continue;
+      if (bindings.state[row] == static_cast<uint8_t>(Lookup::hit)) {
+        // The first segment after the one that opened it: the connection is established.
+        std::memcpy(bindings.next + size_t{row} * bindings.stride,
+                    bindings.record + size_t{row} * bindings.stride, bindings.stride);
+        stage(b, bindings, binding_register, row, 1, Write::swap);
         continue;
+      }
       const Flow &f = b.flow[row];
       uint32_t address, port;
       if (!allocate(f, address, port)) {
@@ -116,8 +123,9 @@ class Binder {
   }
 
  private:
-  static void stage(Batch &b, Register &r, uint32_t reg, uint16_t row, uint8_t timer) {
-    r.write[row] = static_cast<uint8_t>(Write::insert);
+  static void stage(Batch &b, Register &r, uint32_t reg, uint16_t row, uint8_t timer,
+                    Write kind = Write::insert) {
+    r.write[row] = static_cast<uint8_t>(kind);
     r.timer[row] = timer;
     r.staged[b.header->staged[reg]++] = row;
   }
@@ -196,6 +204,15 @@ int main(int argc, char **argv) {
 
   const Where elsewhere{trait::ipv4, mark_external};
   const Where outbound{trait::has_flow | mark_inside | mark_crossing, 0};
+  ExpressConfig established;
+  established.parse = parsing(ports);
+  established.route = routes({});
+  established.inside = mark_inside;
+  established.external = mark_external;
+  established.outside = mark_crossing;
+  established.source = {&bindings, 0, 8, true};
+  established.destination = {&external, 0, 4, false};
+  ExpressKernel express(ports.pool.base, neighbours, established);
   Parse parse(ports.pool.base, parsing(ports));
   RouteKernel route(ports.pool.base, neighbours, routes(elsewhere));
   LookupKernel lookup(ports.pool.base, bindings,
@@ -215,15 +232,17 @@ int main(int argc, char **argv) {
       [&] {
         lane.control().receive_into = 0;
         const int32_t received = lane.breathe();
-        parse.run(b);
-        route.run(b);
-        if (lookup.run(b) > 0) {
-          binder.decide(b);
-          reserve.run(b);
-          publish.run(b);
+        if (express.run(b) > 0) {
+          parse.run(b);
+          route.run(b);
+          if (lookup.run(b) > 0) {
+            binder.decide(b);
+            reserve.run(b);
+            publish.run(b);
+          }
+          translate.run(b);
+          rewrite.run(b);
         }
-        translate.run(b);
-        rewrite.run(b);
         lane.control().transmit[0] = 0;
         lane.control().transmit_count = 1;
         return static_cast<uint32_t>(received);

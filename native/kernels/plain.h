@@ -1,6 +1,8 @@
 // The packet that nearly every packet is: untagged, to our MAC, IPv4 without options, not a fragment,
 // TCP or UDP, and sound. One function finds out, for the kernels that have a fast way for it.
 #pragma once
+#include <immintrin.h>
+
 #include <array>
 #include <utility>
 #include <vector>
@@ -24,13 +26,20 @@ struct ParsePort {
   uint8_t mac[6] = {};
   bool accept_any = false;  // do not compare the destination MAC
   uint32_t marks = 0;       // traits given to every packet received here
-  uint64_t mac_word = 0, mac_mask = 1;  // the same as one word, made by `prepare`
+  // What the first 32 bytes of a plain packet are, under a mask; made by `prepare`.
+  alignas(32) uint8_t expected[32] = {}, mask[32] = {};
 
   void prepare() {
+    const auto expect = [this](int at, uint8_t value, uint8_t bits) {
+      expected[at] = value;
+      mask[at] = bits;
+    };
     // Where any destination will do, a multicast one still goes the long way.
-    mac_word = 0;
-    if (!accept_any) std::memcpy(&mac_word, mac, 6);
-    mac_mask = accept_any ? 1 : 0xffffffffffff;
+    expect(0, 0, 1);
+    for (int i = 0; !accept_any && i < 6; i++) expect(i, mac[i], 0xff);
+    expect(12, 0x08, 0xff), expect(13, 0x00, 0xff);  // IPv4
+    expect(14, 0x45, 0xff);                          // no options
+    expect(20, 0, 0x3f), expect(21, 0, 0xff);        // not a fragment
   }
 };
 
@@ -67,6 +76,22 @@ struct ParseConfig {
   std::vector<std::pair<uint32_t, uint32_t>> addresses;
 };
 
+// Link address, EtherType, version, header length and fragment fields, compared at once.
+inline bool starts_plain(const uint8_t *p, const ParsePort &port) {
+#ifdef __AVX2__
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p));
+  const __m256i mask = _mm256_load_si256(reinterpret_cast<const __m256i *>(port.mask));
+  const __m256i expected = _mm256_load_si256(reinterpret_cast<const __m256i *>(port.expected));
+  return _mm256_testz_si256(_mm256_xor_si256(bytes, expected), mask);
+#else
+  uint64_t different = 0;
+  for (int at = 0; at < 32; at += 8)
+    different |= (wire::load<uint64_t>(p + at) ^ wire::load<uint64_t>(port.expected + at)) &
+                 wire::load<uint64_t>(port.mask + at);
+  return different == 0;
+#endif
+}
+
 // False, with nothing decided, for everything but a plain packet. TCP and UDP come mixed, so nothing
 // branches on which it is: both checks are made and one is taken. They may read past a short packet,
 // never past its buffer. The frame's network header is at 14, its transport header at 34.
@@ -77,14 +102,11 @@ inline bool plain(const uint8_t *p, uint32_t length, const ParsePort &port,
   const uint64_t words = uint64_t{load<uint32_t>(ip)} + load<uint32_t>(ip + 4) +
                          load<uint32_t>(ip + 8) + load<uint32_t>(ip + 12) + load<uint32_t>(ip + 16);
   const uint32_t total = load_be16(ip + 2);
-  const uint16_t fragment = load<uint16_t>(ip + 6);
   const uint32_t size = total - 20, offset = (l4[12] >> 4) * 4u, datagram = load_be16(l4 + 4);
   const bool tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
   const bool sound_tcp = tcp & (offset >= 20) & (offset <= size);
   const bool sound_udp = udp & (datagram >= 8) & (datagram <= size);
-  const uint64_t link = (load<uint64_t>(p) ^ port.mac_word) & port.mac_mask;
-  const bool sound = (length >= 14 + 28) & ((load<uint32_t>(p + 12) & 0xffffff) == 0x450008) &
-                     (link == 0) & ((fragment & swap16(0x3fff)) == 0) & (total >= 28) &
+  const bool sound = (length >= 14 + 28) & starts_plain(p, port) & (total >= 28) &
                      (total <= length - 14) & (fold(words) == 0xffff) &
                      ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
                      (sound_tcp | sound_udp);
@@ -97,7 +119,7 @@ inline bool plain(const uint8_t *p, uint32_t length, const ParsePort &port,
   const uint64_t ports = load<uint32_t>(l4) | static_cast<uint64_t>(ip[9]) << 32;
   std::memcpy(&flow, &addresses, 8);
   std::memcpy(&flow.source_port, &ports, 8);
-  traits = trait::ipv4 | trait::has_flow | port.marks | (fragment != 0) * trait::dont_fragment |
+  traits = trait::ipv4 | trait::has_flow | port.marks | ((ip[6] & 0x40) != 0) * trait::dont_fragment |
            (if_tcp & tcp_mask) | (if_udp & ~tcp_mask) |
            marks(static_cast<uint32_t>(addresses >> 32));
   return true;

@@ -1,6 +1,7 @@
 // Reading and writing header fields in place, in network byte order unless named otherwise, and
 // the Internet checksum (RFC 1071) with its incremental update (RFC 1624, equation 3).
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -26,11 +27,11 @@ inline constexpr uint16_t ethertype_ipv4 = 0x0008, ethertype_ipv6 = 0xdd86, ethe
 inline constexpr uint8_t protocol_icmp = 1, protocol_tcp = 6, protocol_udp = 17,
                          protocol_icmpv6 = 58;
 
-// Of a sum of at most 2^16 words, so that the carries fit: below 2^48.
+// One's complement sum of a word's halves, twice: a word added to itself with its halves exchanged has
+// their sum, end-around carry included, in its upper half.
 inline uint16_t fold(uint64_t sum) {
-  auto s = static_cast<uint32_t>((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32));
-  s = (s & 0xffff) + (s >> 16);
-  return static_cast<uint16_t>(s + (s >> 16));
+  const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
+  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
 
 // One's complement sum of bytes; 0xffff over data that carries its own valid checksum.

@@ -52,6 +52,8 @@ export interface NatOptions {
   /** Mappings at the most. Default 65,536. */
   readonly capacity?: number;
   readonly timeouts?: NatTimeouts;
+  /** Accepts timeouts below the RFCs' minimum: for measurements, never for users' traffic. */
+  readonly shortTimeouts?: boolean;
   /**
    * Who stages the translation of packets that hit: native kernels (default), or a function called for
    * every packet, which is what an author's own network function costs.

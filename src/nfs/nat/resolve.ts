@@ -29,7 +29,8 @@ export function resolve(options: NatOptions): ResolvedNat {
   const { ports = { first: 1024, last: 65535 }, capacity = 65_536 } = options;
   const timeouts = { ...standard, ...options.timeouts };
   for (const kind of Object.keys(minimum) as (keyof NatTimeouts)[]) {
-    if (!(timeouts[kind] >= minimum[kind])) {
+    if (!(timeouts[kind] > 0)) throw new NatOptionsError(`timeouts.${kind}`, `${timeouts[kind]} s is not positive`);
+    if (!options.shortTimeouts && timeouts[kind] < minimum[kind]) {
       throw new NatOptionsError(`timeouts.${kind}`, `${timeouts[kind]} s is below the RFCs' minimum of ${minimum[kind]} s`);
     }
   }
