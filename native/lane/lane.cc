@@ -83,11 +83,12 @@ void Lane::settle(Batch &b) {
     uint64_t ports = 0;
     for (uint32_t i = 0; i < count; i++) {
       const int32_t v = b.verdict[i];
-      if (v > 0) {
-        if (v != verdict::held) ports |= uint64_t{1} << ((v - 1) & 63);
+      if (v == verdict::held) continue;
+      if (v > 0 && v <= static_cast<int32_t>(max_ports)) {
+        ports |= uint64_t{1} << (v - 1);
         continue;
       }
-      const uint32_t reason = v == 0 ? static_cast<uint32_t>(Reason::unsettled) : -v;
+      const uint32_t reason = v >= 0 ? static_cast<uint32_t>(Reason::unsettled) : -v;
       counters_->dropped[reason < max_reasons ? reason : 0]++;
       handle[freed++] = b.handle[i];
     }

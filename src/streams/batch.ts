@@ -164,6 +164,10 @@ export class PacketBatch<Fields = unknown> {
   settledAll(): void {
     this.header[24] = 1;
   }
+  /** Some row is pending again. */
+  reopen(): void {
+    this.header[24] = 0;
+  }
 
   /** False when no row can match: lets an operator pass over the whole batch. */
   mayMatch(where: WhereMask): boolean {

@@ -12,9 +12,10 @@ import { threadId } from 'node:worker_threads';
 import { Observable, type Observer, type Subscription } from 'rxjs';
 import { native, type NativeLane, type NativePool } from '../native.ts';
 import { PacketBatch } from './batch.ts';
+import { counterNames, maxCounters } from './packet-counters.ts';
 import { reason, reasonNames } from './reasons.ts';
 import { Marks } from './traits.ts';
-import { drop } from './verdict.ts';
+import { drop, parked } from './verdict.ts';
 
 /** One lane's side of one port. */
 export interface LanePort {
@@ -87,6 +88,9 @@ export class Lane {
   readonly debug: boolean;
   /** Every batch that this lane receives. Only one subscriber: a batch has one owner. */
   readonly packets: Observable<PacketBatch>;
+
+  /** Packets, by counter: see `countPackets`. */
+  readonly counted = new Float64Array(maxCounters);
 
   /** Everything that keeps packets out of batches. */
   readonly holds: { readonly count: number }[] = [];
@@ -351,6 +355,11 @@ export class Lane {
     };
   }
 
+  /** What `countPackets` counted on this lane, by name; every name is there, at zero from the start. */
+  counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(counterNames().map((name, i) => [name, this.counted[i] as number]));
+  }
+
   /** Packets sent, by receive-to-transmit latency: see `src/telemetry/latency.ts` for the buckets. */
   latency(): Float64Array {
     const at = this.word('latency');
@@ -363,7 +372,8 @@ export class Lane {
     for (const batch of this.batches) {
       if (!batch.leased) continue;
       for (let row = 0; row < batch.count; row++) {
-        if (batch.verdict[row] === 0) batch.verdict[row] = why;
+        const verdict = batch.verdict[row];
+        if (verdict === 0 || verdict === parked) batch.verdict[row] = why;
       }
       batch.lease++;
       this.settle(batch);

@@ -24,9 +24,12 @@ export interface Stage {
   dispose?(): void;
 }
 
+/** Ends the whole stream with an error: for operators that run pipelines of their own. */
+type Fail = (error: unknown) => void;
+
 interface Step {
   readonly name: string;
-  readonly create: (lane: Lane, emit: Emit) => Stage | Work;
+  readonly create: (lane: Lane, emit: Emit, fail: Fail) => Stage | Work;
 }
 
 /**
@@ -67,7 +70,7 @@ function run(root: Observable<PacketBatch>, steps: readonly Step[], subscriber: 
   let enter: Emit | undefined;
   const subscription = root.subscribe({
     next(batch) {
-      enter ??= link(steps, batch.lane, (done) => subscriber.next(done), stages);
+      enter ??= link(steps, batch.lane, subscriber, stages);
       enter(batch);
     },
     error: (error) => subscriber.error(error),
@@ -80,8 +83,14 @@ function run(root: Observable<PacketBatch>, steps: readonly Step[], subscriber: 
 }
 
 /** From the last step to the first; runs of synchronous work become one loop. */
-function link(steps: readonly Step[], lane: Lane, last: Emit, stages: Stage[]): Emit {
-  let emit = last;
+function link(
+  steps: readonly Step[],
+  lane: Lane,
+  subscriber: Subscriber<PacketBatch>,
+  stages: Stage[],
+): Emit {
+  const fail: Fail = (error) => subscriber.error(error);
+  let emit: Emit = (batch) => subscriber.next(batch);
   let works: Work[] = [];
   const close = () => {
     if (works.length > 0) emit = inTurn(works, emit);
@@ -90,7 +99,7 @@ function link(steps: readonly Step[], lane: Lane, last: Emit, stages: Stage[]): 
   for (const { name, create } of steps.toReversed()) {
     // A stage needs the emit behind it, which work still being collected is part of.
     let behind: Emit | undefined;
-    const made = create(lane, (batch) => (behind as Emit)(batch));
+    const made = create(lane, (batch) => (behind as Emit)(batch), fail);
     if (typeof made === 'function') {
       works.unshift(made);
       continue;

@@ -17,6 +17,9 @@ export const pending = 0 as Verdict;
 /** The packet's buffer has another owner now; the batch neither sends nor frees it. */
 export const held = 0x7fff as Verdict;
 
+/** Pending, but outside the arm of a `branch` that the batch is in; never seen after the branch. */
+export const parked = 0x7ffe as Verdict;
+
 /** Send the packet out of a port, by its number (see `LaneContext.port`). */
 export function forward(port: number): Verdict {
   return (port + 1) as Verdict;
