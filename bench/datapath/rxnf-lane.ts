@@ -74,7 +74,10 @@ function benchmarkNat(translation: 'kernels' | 'callback'): NetworkFunction {
       mac: mac.reduce((n, byte) => n * 256 + byte, 0),
     })),
     capacity: Number(values.capacity ?? Math.max(65_536, Math.ceil(Number(values.flows) * 1.25))),
-    ...(values['idle-ms'] !== undefined && { timeouts: everyTimeout(Number(values['idle-ms']) / 1000), shortTimeouts: true }),
+    ...(values['idle-ms'] !== undefined && {
+      timeouts: everyTimeout(Number(values['idle-ms']) / 1000),
+      shortTimeouts: true,
+    }),
     translation,
   });
 }

@@ -1,6 +1,6 @@
 // What do rxnf's own kernels cost with nothing around them? The NAT's passes, in the order in which
-// src/nfs/nat/nat.ts composes them, looped in C++ over one lane: no JavaScript, no call boundary. The
-// difference to rxnf-nat is what composing in TypeScript costs.
+// src/nfs/nat/nat.ts composes them, looped in C++ over one lane: no JavaScript, no call boundary.
+// The difference to rxnf-nat is what composing in TypeScript costs.
 #include <dlfcn.h>
 
 #include <cstring>
@@ -110,13 +110,12 @@ class Binder {
         continue;
       }
       const PortRecord reserved{f.source, f.source_port, 0};
-      ports.key[row] = {address | static_cast<uint64_t>(port) << 32 |
-                            static_cast<uint64_t>(f.protocol) << 48,
-                        0};
+      ports.key[row] = {
+          address | static_cast<uint64_t>(port) << 32 | static_cast<uint64_t>(f.protocol) << 48, 0};
       std::memcpy(ports.next + size_t{row} * ports.stride, &reserved, sizeof reserved);
       stage(b, ports, port_register, row, 0);
-      const Binding binding{address, f.destination, static_cast<uint16_t>(port),
-                            f.destination_port, 0, 0, {}};
+      const Binding binding{
+          address, f.destination, static_cast<uint16_t>(port), f.destination_port, 0, 0, {}};
       std::memcpy(bindings.next + size_t{row} * bindings.stride, &binding, sizeof binding);
       stage(b, bindings, binding_register, row, f.protocol == 6 ? watched : 2);
     }
@@ -174,7 +173,8 @@ ParseConfig parsing(const Ports &ports) {
   std::memcpy(c.ports[bench::inside].mac, ports.mac, 6);
   c.ports[bench::inside].marks = mark_inside;
   for (uint32_t i = 0; i < bench::pool_size; i++)
-    c.addresses.push_back({__builtin_bswap32(bench::pool_first + i), mark_external | mark_crossing});
+    c.addresses.push_back(
+        {__builtin_bswap32(bench::pool_first + i), mark_external | mark_crossing});
   return c;
 }
 
@@ -216,8 +216,13 @@ int main(int argc, char **argv) {
   Parse parse(ports.pool.base, parsing(ports));
   RouteKernel route(ports.pool.base, neighbours, routes(elsewhere));
   LookupKernel lookup(ports.pool.base, bindings,
-                      {binding_register, KeyOf::source_endpoint, outbound,
-                       {outbound.all, trait::icmp_error}, trait::tcp_control, false, true});
+                      {binding_register,
+                       KeyOf::source_endpoint,
+                       outbound,
+                       {outbound.all, trait::icmp_error},
+                       trait::tcp_control,
+                       false,
+                       true});
   WriteKernel reserve(external, port_register, lane.writer());
   WriteKernel publish(bindings, binding_register, lane.writer());
   TranslateKernel translate({binding_register, edit::source, {}, 0, 8});

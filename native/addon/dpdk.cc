@@ -114,19 +114,19 @@ Napi::Value open_port(const Napi::CallbackInfo &info) {
 
 Napi::Value start_port(const Napi::CallbackInfo &info) {
   rxnf_error error{};
-  refused(info.Env(),
-          shared().library->start_port(
-              static_cast<uint16_t>(info[0].ToNumber().Uint32Value()), &error),
-          error);
+  refused(
+      info.Env(),
+      shared().library->start_port(static_cast<uint16_t>(info[0].ToNumber().Uint32Value()), &error),
+      error);
   return info.Env().Undefined();
 }
 
 Napi::Value close_port(const Napi::CallbackInfo &info) {
   rxnf_error error{};
-  refused(info.Env(),
-          shared().library->close_port(
-              static_cast<uint16_t>(info[0].ToNumber().Uint32Value()), &error),
-          error);
+  refused(
+      info.Env(),
+      shared().library->close_port(static_cast<uint16_t>(info[0].ToNumber().Uint32Value()), &error),
+      error);
   return info.Env().Undefined();
 }
 

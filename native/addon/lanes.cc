@@ -86,7 +86,8 @@ Napi::Value create(const Napi::CallbackInfo &info) {
     return env.Undefined();
   }
   const auto pool_info = info[0].As<Napi::Object>();
-  const auto pool = static_cast<rxnf_pool *>(pool_info.Get("pool").As<Napi::External<rxnf_pool>>().Data());
+  const auto pool =
+      static_cast<rxnf_pool *>(pool_info.Get("pool").As<Napi::External<rxnf_pool>>().Data());
   return add(env, e.lanes, std::make_shared<Lane>(*pool, c));
 }
 

@@ -79,8 +79,8 @@ Napi::Value push(const Napi::CallbackInfo &info) {
       fail(env, "ERR_RANGE", "push: a frame lies outside the bytes");
       return env.Undefined();
     }
-  return Napi::Number::New(env, queue->push(bytes.Data(), offsets.Data() + from,
-                                            lengths.Data() + from, count));
+  return Napi::Number::New(
+      env, queue->push(bytes.Data(), offsets.Data() + from, lengths.Data() + from, count));
 }
 
 Napi::Value take(const Napi::CallbackInfo &info) {
@@ -88,8 +88,7 @@ Napi::Value take(const Napi::CallbackInfo &info) {
   auto queue = item(info, 0, environment(env).queues, "queue");
   if (!queue) return env.Undefined();
   auto out = info[1].As<Napi::Uint8Array>();
-  return Napi::Number::New(env,
-                           queue->take(out.Data(), static_cast<uint32_t>(out.ByteLength())));
+  return Napi::Number::New(env, queue->take(out.Data(), static_cast<uint32_t>(out.ByteLength())));
 }
 
 Napi::Value waiting(const Napi::CallbackInfo &info) {

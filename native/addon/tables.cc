@@ -61,8 +61,8 @@ Napi::Value size(const Napi::CallbackInfo &info) {
   return table ? Napi::Number::New(info.Env(), table->size()) : info.Env().Undefined();
 }
 
-// Rows of [key 16, timer 1, pad 7, record...] into a buffer; returns how many. The stride is 24 plus
-// the record size.
+// Rows of [key 16, timer 1, pad 7, record...] into a buffer; returns how many. The stride is 24
+// plus the record size.
 struct Rows {
   uint8_t *out;
   uint32_t limit, stride, record, count;

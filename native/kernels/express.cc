@@ -41,8 +41,8 @@ inline bool ExpressKernel::finish(Batch &b, const Found &f) {
   LinkAddresses link = way.link;
   if (!way.resolved && (ways_.none(way) || !ways_.resolve(way, destination, now, link)))
     return false;
-  if (ip[8] <= 1 || load_be16(ip + 2) > way.mtu ||
-      (f.outbound && !(way.marks & config_.outside))) [[unlikely]]
+  if (ip[8] <= 1 || load_be16(ip + 2) > way.mtu || (f.outbound && !(way.marks & config_.outside)))
+      [[unlikely]]
     return false;
 
   if (lane.refresh) table.touch(e, now);
@@ -75,8 +75,8 @@ int32_t ExpressKernel::run(Batch &b) {
     Flow flow;
     // Hairpinned packets (inside to an external address) take both translations: not here.
     if (!plain(arena + data[i], length[i], ports_[ingress[i]], marks_, traits, flow) ||
-        (traits & trait::tcp_control) ||
-        (traits & (inside | external)) == 0 || (traits & (inside | external)) == (inside | external)) {
+        (traits & trait::tcp_control) || (traits & (inside | external)) == 0 ||
+        (traits & (inside | external)) == (inside | external)) {
       left++;
       continue;
     }

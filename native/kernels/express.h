@@ -1,13 +1,13 @@
 // The way of the packets that need no decision, in one go: parse, look the endpoint up, translate,
 // route, rewrite, forward. What it does to a packet is what the kernels that it stands for do one
-// after the other (parse.h, lookup.h, translate.h, route.h, rewrite.h); what it cannot finish it leaves
-// pending and untouched, for them.
+// after the other (parse.h, lookup.h, translate.h, route.h, rewrite.h); what it cannot finish it
+// leaves pending and untouched, for them.
 //
 // Finished here: plain packets (plain.h) without TCP control flags that go from a marked side to
-// another (or to a marked address), whose record is there and not watched, with TTL to spare, to a known
-// neighbour, and no longer than its link allows. Columns are written for the verdict alone, since no
-// later operator looks at a packet that has one.
-// Returns the number of packets left pending.
+// another (or to a marked address), whose record is there and not watched, with TTL to spare, to a
+// known neighbour, and no longer than its link allows. Columns are written for the verdict alone,
+// since no later operator looks at a packet that has one. Returns the number of packets left
+// pending.
 #pragma once
 #include "kernels/kernel.h"
 #include "kernels/plain.h"

@@ -111,8 +111,7 @@ int32_t LookupKernel::look(Batch &b) {
     if (!e || !(e->key == keys[i])) [[unlikely]]
       e = table.find(hashes[k], keys[i]);
     uint8_t timer = 0;
-    const uint64_t v =
-        e ? table.read<Fixed>(e, keys[i], records + size_t{i} * stride, &timer) : 0;
+    const uint64_t v = e ? table.read<Fixed>(e, keys[i], records + size_t{i} * stride, &timer) : 0;
     versions[i] = v;
     timers[i] = timer;
     bool attend = config.attend_all;

@@ -127,8 +127,9 @@ Reason ipv6(const uint8_t *ip, uint32_t left, uint32_t &traits, uint16_t &l4, Fl
     }
     case protocol_icmpv6:
       if (left - at < 8) return Reason::truncated;
-      traits |= ip[at] < 128 ? trait::icmp_error
-                : ip[at] == 128 || ip[at] == 129 ? trait::icmp_query : trait::icmp_other;
+      traits |= ip[at] < 128                     ? trait::icmp_error
+                : ip[at] == 128 || ip[at] == 129 ? trait::icmp_query
+                                                 : trait::icmp_other;
       return Reason::none;
     default:
       traits |= trait::other_protocol;
@@ -191,7 +192,8 @@ Reason Parse::ipv4(const uint8_t *ip, uint32_t left, uint32_t &traits, uint16_t 
   if (later) {
     traits |= trait::fragment | trait::fragment_later;
     traits |= ip[9] == protocol_icmp ? trait::icmp_query
-              : transport(ip[9]) ? transport(ip[9]) : trait::other_protocol;
+              : transport(ip[9])     ? transport(ip[9])
+                                     : trait::other_protocol;
     return Reason::none;
   }
   if (first) traits |= trait::fragment | trait::fragment_first;

@@ -1,5 +1,6 @@
-// The packet that nearly every packet is: untagged, to our MAC, IPv4 without options, not a fragment,
-// TCP or UDP, and sound. One function finds out, for the kernels that have a fast way for it.
+// The packet that nearly every packet is: untagged, to our MAC, IPv4 without options, not a
+// fragment, TCP or UDP, and sound. One function finds out, for the kernels that have a fast way for
+// it.
 #pragma once
 #include <immintrin.h>
 
@@ -92,9 +93,10 @@ inline bool starts_plain(const uint8_t *p, const ParsePort &port) {
 #endif
 }
 
-// False, with nothing decided, for everything but a plain packet. TCP and UDP come mixed, so nothing
-// branches on which it is: both checks are made and one is taken. They may read past a short packet,
-// never past its buffer. The frame's network header is at 14, its transport header at 34.
+// False, with nothing decided, for everything but a plain packet. TCP and UDP come mixed, so
+// nothing branches on which it is: both checks are made and one is taken. They may read past a
+// short packet, never past its buffer. The frame's network header is at 14, its transport header
+// at 34.
 inline bool plain(const uint8_t *p, uint32_t length, const ParsePort &port,
                   const AddressMarks &marks, uint32_t &traits, Flow &flow) {
   using namespace wire;
@@ -119,9 +121,9 @@ inline bool plain(const uint8_t *p, uint32_t length, const ParsePort &port,
   const uint64_t ports = load<uint32_t>(l4) | static_cast<uint64_t>(ip[9]) << 32;
   std::memcpy(&flow, &addresses, 8);
   std::memcpy(&flow.source_port, &ports, 8);
-  traits = trait::ipv4 | trait::has_flow | port.marks | ((ip[6] & 0x40) != 0) * trait::dont_fragment |
-           (if_tcp & tcp_mask) | (if_udp & ~tcp_mask) |
-           marks(static_cast<uint32_t>(addresses >> 32));
+  traits = trait::ipv4 | trait::has_flow | port.marks |
+           ((ip[6] & 0x40) != 0) * trait::dont_fragment | (if_tcp & tcp_mask) |
+           (if_udp & ~tcp_mask) | marks(static_cast<uint32_t>(addresses >> 32));
   return true;
 }
 

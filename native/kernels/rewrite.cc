@@ -52,8 +52,8 @@ int32_t RewriteKernel::run(Batch &b) {
   const uint32_t *const data = b.data, *const traits_of = b.traits;
   const uint16_t *const l3 = b.l3, *const l4 = b.l4;
   const uint32_t *const new_source = b.new_source, *const new_destination = b.new_destination;
-  const uint16_t *const source_port = b.new_source_port,
-                 *const destination_port = b.new_destination_port;
+  const uint16_t *const source_port = b.new_source_port, *const destination_port =
+                                                             b.new_destination_port;
   const LinkAddresses *const links = b.link;
   const uint8_t *const egress = b.egress;
   uint8_t *const edits = b.edits;

@@ -12,9 +12,8 @@ using namespace wire;
 PrefixTrie::PrefixTrie(const std::vector<RoutePrefix> &prefixes) {
   std::vector<uint16_t> order(prefixes.size());
   for (size_t i = 0; i < order.size(); i++) order[i] = static_cast<uint16_t>(i);
-  std::stable_sort(order.begin(), order.end(), [&](uint16_t a, uint16_t b) {
-    return prefixes[a].length < prefixes[b].length;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint16_t a, uint16_t b) { return prefixes[a].length < prefixes[b].length; });
   for (const uint16_t i : order) {
     const RoutePrefix &p = prefixes[i];
     const auto value = static_cast<uint16_t>(i + 1);

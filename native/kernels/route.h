@@ -44,7 +44,8 @@ class PrefixTrie {
   explicit PrefixTrie(const std::vector<RoutePrefix> &prefixes);
   uint32_t operator()(uint32_t host_address) const {
     const uint16_t v = root_[host_address >> 12];
-    if (__builtin_expect(v & child, 0)) return blocks_[(v & ~child) * 4096u + (host_address & 4095)];
+    if (__builtin_expect(v & child, 0))
+      return blocks_[(v & ~child) * 4096u + (host_address & 4095)];
     return v;
   }
 

@@ -27,8 +27,8 @@ inline constexpr uint16_t ethertype_ipv4 = 0x0008, ethertype_ipv6 = 0xdd86, ethe
 inline constexpr uint8_t protocol_icmp = 1, protocol_tcp = 6, protocol_udp = 17,
                          protocol_icmpv6 = 58;
 
-// One's complement sum of a word's halves, twice: a word added to itself with its halves exchanged has
-// their sum, end-around carry included, in its upper half.
+// One's complement sum of a word's halves, twice: a word added to itself with its halves exchanged
+// has their sum, end-around carry included, in its upper half.
 inline uint16_t fold(uint64_t sum) {
   const auto half = static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
   return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);

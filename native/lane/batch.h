@@ -2,8 +2,8 @@
 // wraps it once as an ArrayBuffer and lays typed arrays over the same columns (see describe_layout
 // in batch.cc), so nothing is copied or allocated when a batch crosses between the two.
 #pragma once
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,7 +34,7 @@ struct LinkAddresses {
 
 namespace verdict {
 inline constexpr int32_t pending = 0;
-inline constexpr int32_t held = 0x7fff;                    // its buffer has another owner now
+inline constexpr int32_t held = 0x7fff;  // its buffer has another owner now
 inline constexpr int32_t forward(uint32_t port) { return static_cast<int32_t>(port) + 1; }
 inline constexpr int32_t drop(uint32_t reason) { return -static_cast<int32_t>(reason); }
 }  // namespace verdict
@@ -53,10 +53,10 @@ enum class Write : uint8_t { none = 0, insert = 1, swap = 2, remove = 3 };
 
 // One table's view of a batch: what was read, and what is to be written.
 struct Register {
-  uint8_t *state;      // Lookup
-  uint8_t *write;      // Write, staged
-  uint8_t *timer;      // timer class of the record read or staged; bit 7: watched
-  uint16_t *leader;    // first attended row of this batch with the same key
+  uint8_t *state;    // Lookup
+  uint8_t *write;    // Write, staged
+  uint8_t *timer;    // timer class of the record read or staged; bit 7: watched
+  uint16_t *leader;  // first attended row of this batch with the same key
   Key *key;
   uint64_t *version;
   uint8_t *record;     // capacity x stride: as read, or the winner's after a lost write
@@ -76,8 +76,8 @@ struct BatchHeader {
   uint32_t now_ms;      // lane clock at receive
   double receive_tick;  // nanoseconds, lane clock
   int32_t attended[max_registers], staged[max_registers], lost[max_registers];
-  int32_t exceptions;  // rows that the route kernel could not forward
-  uint32_t seen;       // every trait that any row has: lets an operator pass over a whole batch
+  int32_t exceptions;   // rows that the route kernel could not forward
+  uint32_t seen;        // every trait that any row has: lets an operator pass over a whole batch
   int32_t all_settled;  // set by an operator that gave every row its verdict
   int32_t made_here;    // rows whose buffer no port has filled
   int32_t zero[6];

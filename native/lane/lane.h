@@ -21,10 +21,10 @@ inline constexpr uint32_t max_injected = 256;
 
 // Words that JavaScript and the lane share (an Int32Array over this struct, then counters).
 struct Control {
-  int32_t receive_into;   // batch to fill, or -1
-  int32_t transmit_count; // batches to settle, in order
+  int32_t receive_into;    // batch to fill, or -1
+  int32_t transmit_count;  // batches to settle, in order
   int32_t transmit[max_batches];
-  int32_t inject_count;   // packets re-entering ahead of what is received
+  int32_t inject_count;  // packets re-entering ahead of what is received
   struct Injected {
     uint32_t handle, data, length, ingress;
   } inject[max_injected];
@@ -34,7 +34,7 @@ struct Control {
 };
 
 struct Counters {
-  double tick_ns;                // lane clock: monotonic nanoseconds
+  double tick_ns;  // lane clock: monotonic nanoseconds
   double breaths, empty_polls, batches;
   double received[max_ports], forwarded[max_ports];
   double originated, injected, held, freed;

@@ -5,24 +5,24 @@
 
 namespace rxnf {
 
-#define RXNF_REASONS(X)                         \
-  X(none, "none")                               \
-  X(unsettled, "unsettled")                     \
-  X(transmit_full, "transmit-full")             \
-  X(no_buffer, "no-buffer")                     \
-  X(truncated, "truncated")                     \
-  X(bad_version, "bad-version")                 \
-  X(bad_header_length, "bad-header-length")     \
-  X(bad_total_length, "bad-total-length")       \
-  X(bad_checksum, "bad-checksum")               \
-  X(bad_tcp_offset, "bad-tcp-offset")           \
-  X(bad_udp_length, "bad-udp-length")           \
+#define RXNF_REASONS(X)                           \
+  X(none, "none")                                 \
+  X(unsettled, "unsettled")                       \
+  X(transmit_full, "transmit-full")               \
+  X(no_buffer, "no-buffer")                       \
+  X(truncated, "truncated")                       \
+  X(bad_version, "bad-version")                   \
+  X(bad_header_length, "bad-header-length")       \
+  X(bad_total_length, "bad-total-length")         \
+  X(bad_checksum, "bad-checksum")                 \
+  X(bad_tcp_offset, "bad-tcp-offset")             \
+  X(bad_udp_length, "bad-udp-length")             \
   X(bad_extension_header, "bad-extension-header") \
-  X(bad_icmp_quote, "bad-icmp-quote")           \
-  X(not_for_us, "not-for-us")                   \
-  X(martian_source, "martian-source")           \
-  X(no_route, "no-route")                       \
-  X(table_full, "table-full")                   \
+  X(bad_icmp_quote, "bad-icmp-quote")             \
+  X(not_for_us, "not-for-us")                     \
+  X(martian_source, "martian-source")             \
+  X(no_route, "no-route")                         \
+  X(table_full, "table-full")                     \
   X(conflict, "conflict")
 
 enum class Reason : uint8_t {

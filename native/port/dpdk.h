@@ -26,9 +26,9 @@ typedef struct rxnf_dpdk_port_config {
 
 typedef struct rxnf_dpdk_port_info {
   uint8_t mac[6];
-  uint16_t ethdev;       /* DPDK's own port id */
+  uint16_t ethdev; /* DPDK's own port id */
   uint32_t max_queues;
-  uint32_t rss;          /* 1 when symmetric receive-side scaling was set up over the queues */
+  uint32_t rss; /* 1 when symmetric receive-side scaling was set up over the queues */
   uint32_t link_up;
   uint32_t link_speed_mbps;
   char driver[64];
@@ -41,7 +41,8 @@ typedef struct rxnf_dpdk_library {
   int (*start)(int argc, const char *const *argv, rxnf_error *error);
   /* Creates the one packet pool: `buffers` mbufs with `room` bytes each (headroom included). */
   int (*open_pool)(uint32_t buffers, uint32_t room, rxnf_pool *out, rxnf_error *error);
-  int (*open_port)(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxnf_error *error);
+  int (*open_port)(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out,
+                   rxnf_error *error);
   int (*start_port)(uint16_t ethdev, rxnf_error *error);
   /* The queue's transmit takes `data` null where every row lies where receive put it and is as long
    * as it was: the headers then stand, which spares 0.5 ns a packet. */

@@ -38,7 +38,7 @@ typedef struct rxnf_pool {
 typedef struct rxnf_port_counters {
   uint64_t received_packets, received_bytes;
   uint64_t transmitted_packets, transmitted_bytes;
-  uint64_t missed;        /* frames the device dropped for want of a receive descriptor */
+  uint64_t missed; /* frames the device dropped for want of a receive descriptor */
   uint64_t receive_errors;
   uint64_t transmit_errors;
   uint64_t no_buffer;     /* receive failed because the pool was empty */
@@ -57,8 +57,8 @@ typedef struct rxnf_queue {
   uint32_t (*transmit)(void *ctx, const uint32_t *handle, const uint32_t *data,
                        const uint32_t *length, uint32_t n);
   void (*counters)(void *ctx, rxnf_port_counters *out);
-  /* 1: packets that `receive` of such a queue gave may be sent with data NULL, when they lie where it
-   * put them and are as long: their buffers know. */
+  /* 1: packets that `receive` of such a queue gave may be sent with data NULL, when they lie where
+   * it put them and are as long: their buffers know. */
   uint32_t keeps_place;
 } rxnf_queue;
 

@@ -1,6 +1,6 @@
-// A pool of numbers (a NAT's ports) that the lanes of a process lease in blocks. Handed out in order
-// of return: the number free for the longest goes first, so that a port just given up is not met
-// again soon (RFC 6056). A bit for each number: none is ever free twice.
+// A pool of numbers (a NAT's ports) that the lanes of a process lease in blocks. Handed out in
+// order of return: the number free for the longest goes first, so that a port just given up is not
+// met again soon (RFC 6056). A bit for each number: none is ever free twice.
 #pragma once
 #include <cstdint>
 #include <mutex>

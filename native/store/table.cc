@@ -15,7 +15,8 @@ uint32_t Table::allocate() {
   uint64_t head = free_.load(std::memory_order_acquire);
   while (static_cast<uint32_t>(head) != no_entry) {
     const auto e = static_cast<uint32_t>(head);
-    const uint64_t next = ((head >> 32) + 1) << 32 | __atomic_load_n(&at(e)->key.low, __ATOMIC_RELAXED);
+    const uint64_t next =
+        ((head >> 32) + 1) << 32 | __atomic_load_n(&at(e)->key.low, __ATOMIC_RELAXED);
     if (free_.compare_exchange_weak(head, next, std::memory_order_acq_rel)) return e;
   }
   uint32_t n = allocated_.load(std::memory_order_relaxed);

@@ -10,7 +10,8 @@
 // word itself, by compare-and-swap.
 //
 // Version word: writer << 40 | sequence << 1, bit 0 set while a writer is inside, 0 when the entry
-// is free. A writer never uses a sequence twice, so a version names one write (design: exactly once).
+// is free. A writer never uses a sequence twice, so a version names one write (design: exactly
+// once).
 //
 // Time: a record's deadline is set to now + 1.25 T and again whenever a lookup that may refresh
 // finds less than T left, so a record idles for T at least; swept every T/4, for 1.5 T at most.
@@ -27,7 +28,8 @@
 namespace rxnf {
 
 inline constexpr uint32_t no_entry = 0xffffffff;
-inline constexpr uint8_t watched = 0x80;  // in a timer byte: every hit goes to the author's function
+inline constexpr uint8_t watched =
+    0x80;  // in a timer byte: every hit goes to the author's function
 inline constexpr uint8_t timer_class_mask = 0x03;
 
 struct alignas(64) Bucket {
@@ -51,11 +53,11 @@ struct Entry {
 static_assert(sizeof(Entry) == 32);
 
 struct TableConfig {
-  uint32_t capacity;         // records
-  uint32_t record_size;      // bytes, a multiple of 4
-  uint32_t idle_ms[4];       // T per timer class; 0: never expires
+  uint32_t capacity;     // records
+  uint32_t record_size;  // bytes, a multiple of 4
+  uint32_t idle_ms[4];   // T per timer class; 0: never expires
   uint16_t schema;
-  uint64_t seed;             // of the hash: keep it secret from whoever chooses keys
+  uint64_t seed;  // of the hash: keep it secret from whoever chooses keys
 };
 
 enum class Outcome : uint8_t { won, lost, full, gone };
@@ -125,7 +127,8 @@ class Table {
     return nullptr;
   }
 
-  // Copies a record, as one flow of reads unless a writer is inside. Returns its version, or 0 when the entry does not hold this key any more.
+  // Copies a record, as one flow of reads unless a writer is inside. Returns its version, or 0 when
+  // the entry does not hold this key any more.
   template <uint32_t Fixed = 0>
   uint64_t read(Entry *e, const Key &key, uint8_t *out, uint8_t *timer) const {
     for (uint32_t spins = 0; spins < max_spins; spins++) {

@@ -18,9 +18,13 @@ const made = new WeakMap<Lane, AuthorPacket>();
 export function authorPacket(lane: Lane): AuthorPacket {
   let author = made.get(lane);
   if (!author) {
-    const cursors = lane.tables.map((table, register) => cursorFor(table as AnyTable, register, lane.anyBatch));
+    const cursors = lane.tables.map((table, register) =>
+      cursorFor(table as AnyTable, register, lane.anyBatch),
+    );
     const packet = new Packet(lane.pool.arena);
-    lane.tables.forEach((table, register) => Object.assign(packet, { [table.name]: cursors[register] }));
+    for (const [register, table] of lane.tables.entries()) {
+      Object.assign(packet, { [table.name]: cursors[register] });
+    }
     author = { packet, cursors };
     made.set(lane, author);
   }

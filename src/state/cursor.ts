@@ -4,7 +4,6 @@
  * ones staged.
  */
 import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
-import type { Packet } from '../streams/packet.ts';
 import type { FieldType, Values } from './record.ts';
 import type { AnyTable } from './table.ts';
 
@@ -92,7 +91,9 @@ export class Place {
   /** The record of this row is the one now. */
   lead(row: number): void {
     this.row = row;
-    this.at = (this.bytes[this.writeAt + row] === writeKind.none ? this.recordAt : this.nextAt) + row * this.stride;
+    this.at =
+      (this.bytes[this.writeAt + row] === writeKind.none ? this.recordAt : this.nextAt) +
+      row * this.stride;
   }
 
   stage(kind: number, timer: number, watched: boolean): void {
@@ -202,22 +203,55 @@ export function cursorFor(table: AnyTable, register: number, batch: PacketBatch)
  * One literal for each kind that hot callbacks read, so that the engine sees a DataView call and no
  * indirection; the rest goes through the field type.
  */
-function accessors(type: FieldType<unknown>, offset: number): PropertyDescriptor & ThisType<RecordCursor> {
+function accessors(
+  type: FieldType<unknown>,
+  offset: number,
+): PropertyDescriptor & ThisType<RecordCursor> {
   const set = function (this: RecordCursor, value: unknown) {
     type.set(this.place.view, this.place.target() + offset, value);
   };
   switch (type.kind) {
     case 'u8':
-      return { get() { return this.place.view.getUint8(this.place.at + offset); }, set };
+      return {
+        get() {
+          return this.place.view.getUint8(this.place.at + offset);
+        },
+        set,
+      };
     case 'port':
-      return { get() { return this.place.view.getUint16(this.place.at + offset); }, set };
+      return {
+        get() {
+          return this.place.view.getUint16(this.place.at + offset);
+        },
+        set,
+      };
     case 'u16':
-      return { get() { return this.place.view.getUint16(this.place.at + offset, true); }, set };
+      return {
+        get() {
+          return this.place.view.getUint16(this.place.at + offset, true);
+        },
+        set,
+      };
     case 'ipv4':
-      return { get() { return this.place.view.getUint32(this.place.at + offset); }, set };
+      return {
+        get() {
+          return this.place.view.getUint32(this.place.at + offset);
+        },
+        set,
+      };
     case 'u32':
-      return { get() { return this.place.view.getUint32(this.place.at + offset, true); }, set };
+      return {
+        get() {
+          return this.place.view.getUint32(this.place.at + offset, true);
+        },
+        set,
+      };
     default:
-      return { get() { return type.get(this.place.view, this.place.at + offset); }, set };
+      return {
+        get() {
+          return type.get(this.place.view, this.place.at + offset);
+        },
+        set,
+      };
   }
 }

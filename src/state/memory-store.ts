@@ -98,7 +98,8 @@ export class MemorySession implements StoreSession {
     return {
       take: (out) => native.takeNumbers(numbers, out),
       give: (number) => {
-        if (!native.giveNumber(numbers, number)) throw new Error(`${pool}: number ${number} was returned but is not out`);
+        if (!native.giveNumber(numbers, number))
+          throw new Error(`${pool}: number ${number} was returned but is not out`);
       },
     };
   }
@@ -126,11 +127,20 @@ export class MemorySession implements StoreSession {
 
   read(table: Table, key: Uint8Array): DataView | undefined {
     const out = new Uint8Array(table.schema.size);
-    return native.readRecord(this.handle(table), key, out) < 0 ? undefined : new DataView(out.buffer);
+    return native.readRecord(this.handle(table), key, out) < 0
+      ? undefined
+      : new DataView(out.buffer);
   }
 
   put(table: Table, key: Uint8Array, record: Uint8Array, timer: number): boolean {
-    return native.putRecord(this.lane.number, this.handle(table), key, record, timer, this.lane.nowMilliseconds);
+    return native.putRecord(
+      this.lane.number,
+      this.handle(table),
+      key,
+      record,
+      timer,
+      this.lane.nowMilliseconds,
+    );
   }
 
   remove(table: Table, key: Uint8Array): boolean {

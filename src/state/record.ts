@@ -22,15 +22,45 @@ const numeric = (
   set: (view: DataView, at: number, value: number) => void,
 ): FieldType<number> => ({ kind, size, align: size, get, set });
 
-export const u8 = numeric('u8', 1, (v, at) => v.getUint8(at), (v, at, x) => v.setUint8(at, x));
-export const u16 = numeric('u16', 2, (v, at) => v.getUint16(at, true), (v, at, x) => v.setUint16(at, x, true));
-export const u32 = numeric('u32', 4, (v, at) => v.getUint32(at, true), (v, at, x) => v.setUint32(at, x, true));
+export const u8 = numeric(
+  'u8',
+  1,
+  (v, at) => v.getUint8(at),
+  (v, at, x) => v.setUint8(at, x),
+);
+export const u16 = numeric(
+  'u16',
+  2,
+  (v, at) => v.getUint16(at, true),
+  (v, at, x) => v.setUint16(at, x, true),
+);
+export const u32 = numeric(
+  'u32',
+  4,
+  (v, at) => v.getUint32(at, true),
+  (v, at, x) => v.setUint32(at, x, true),
+);
 /** A whole number below 2^53, kept as a double. */
-export const count = numeric('count', 8, (v, at) => v.getFloat64(at, true), (v, at, x) => v.setFloat64(at, x, true));
+export const count = numeric(
+  'count',
+  8,
+  (v, at) => v.getFloat64(at, true),
+  (v, at, x) => v.setFloat64(at, x, true),
+);
 /** An IPv4 address, a number in host order. */
-export const ipv4 = numeric('ipv4', 4, (v, at) => v.getUint32(at), (v, at, x) => v.setUint32(at, x));
+export const ipv4 = numeric(
+  'ipv4',
+  4,
+  (v, at) => v.getUint32(at),
+  (v, at, x) => v.setUint32(at, x),
+);
 /** A TCP or UDP port, or an ICMP query identifier. */
-export const port = numeric('port', 2, (v, at) => v.getUint16(at), (v, at, x) => v.setUint16(at, x));
+export const port = numeric(
+  'port',
+  2,
+  (v, at) => v.getUint16(at),
+  (v, at, x) => v.setUint16(at, x),
+);
 
 /** Bytes of a fixed length; reading gives a view into the batch, valid in the callback only. */
 export function bytes(length: number): FieldType<Uint8Array> {
@@ -40,7 +70,8 @@ export function bytes(length: number): FieldType<Uint8Array> {
     align: 1,
     get: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, length),
     set: (view, at, value) => {
-      if (value.length > length) throw new RangeError(`${value.length} bytes for a field of ${length}`);
+      if (value.length > length)
+        throw new RangeError(`${value.length} bytes for a field of ${length}`);
       const target = new Uint8Array(view.buffer, view.byteOffset + at, length);
       target.fill(0);
       target.set(value);
@@ -81,7 +112,8 @@ export function record<F extends Record<string, FieldType<any>>>(
   const offsets: Record<string, number> = {};
   let at = 0;
   for (const [field, type] of Object.entries(fields)) {
-    if (reserved.has(field)) throw new RangeError(`record ${name}: a field cannot be named ${field}`);
+    if (reserved.has(field))
+      throw new RangeError(`record ${name}: a field cannot be named ${field}`);
     at = Math.ceil(at / type.align) * type.align;
     offsets[field] = at;
     at += type.size;
@@ -94,4 +126,13 @@ export function record<F extends Record<string, FieldType<any>>>(
 }
 
 /** Members of the cursor in src/state/cursor.ts. */
-const reserved = new Set(['found', 'attended', 'create', 'update', 'remove', 'timer', 'watched', 'key']);
+const reserved = new Set([
+  'found',
+  'attended',
+  'create',
+  'update',
+  'remove',
+  'timer',
+  'watched',
+  'key',
+]);

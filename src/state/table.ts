@@ -44,9 +44,11 @@ export function table<Name extends string, F>(
   if (seconds.length > 4) throw new RangeError(`table ${name}: more than four timer classes`);
   const longest = 2 ** 31 / 1000 / 2; // deadlines are compared as signed 32-bit milliseconds
   for (const s of seconds) {
-    if (!(s >= 0 && s < longest)) throw new RangeError(`table ${name}: idleSeconds ${s} is not between 0 and ${longest}`);
+    if (!(s >= 0 && s < longest))
+      throw new RangeError(`table ${name}: idleSeconds ${s} is not between 0 and ${longest}`);
   }
-  if (!(options.capacity >= 1)) throw new RangeError(`table ${name}: capacity ${options.capacity} is not positive`);
+  if (!(options.capacity >= 1))
+    throw new RangeError(`table ${name}: capacity ${options.capacity} is not positive`);
   return {
     name,
     storage: name,
@@ -61,7 +63,10 @@ export function table<Name extends string, F>(
  * The same table under another field name, for a packet that needs two of its records at once (one
  * that it was looked up in, and one that it reserves).
  */
-export function alias<Name extends string, F>(original: Table<string, F>, name: Name): Table<Name, F> {
+export function alias<Name extends string, F>(
+  original: Table<string, F>,
+  name: Name,
+): Table<Name, F> {
   return { ...original, name };
 }
 

@@ -182,7 +182,6 @@ describe.skipIf(missing.length > 0)('the NAT over af_xdp', () => {
     expect(output).toContain('3 received, 0% packet loss');
   });
 
-
   itCarriesABigDownload(used);
   itAnswersPing(used);
   itCarriesIperf(used);

@@ -51,7 +51,11 @@ Queue::Queue(Port &port, uint16_t index, uint64_t frames)
       frames_(frames) {}
 
 rxnf_queue Queue::interface() {
-  return {.ctx = this, .receive = receive, .transmit = transmit, .counters = counters, .keeps_place = 1};
+  return {.ctx = this,
+          .receive = receive,
+          .transmit = transmit,
+          .counters = counters,
+          .keeps_place = 1};
 }
 
 uint32_t Queue::receive(void *ctx, uint32_t *__restrict handle, uint32_t *__restrict data,

@@ -30,8 +30,7 @@ rxnf_pool MemoryPool::pool() {
       .room = room,
       .capacity = cells_,
       .ctx = this,
-      .alloc =
-          [](void *ctx, uint32_t *handles, uint32_t n) -> uint32_t {
+      .alloc = [](void *ctx, uint32_t *handles, uint32_t n) -> uint32_t {
         auto &f = static_cast<MemoryPool *>(ctx)->free_;
         if (f.size() < n) return 0;
         for (uint32_t i = 0; i < n; i++) handles[i] = f.back(), f.pop_back();

@@ -1,5 +1,5 @@
-// Ports and packet buffers without DPDK: an arena of cells, and queues whose two ends are filled and
-// drained from JavaScript. Tests, captures and machines with no libdpdk run on these.
+// Ports and packet buffers without DPDK: an arena of cells, and queues whose two ends are filled
+// and drained from JavaScript. Tests, captures and machines with no libdpdk run on these.
 #pragma once
 #include <memory>
 #include <vector>

@@ -25,7 +25,7 @@ export function mask(length: number): number {
 }
 
 export function contains(prefix: Prefix, address: number): boolean {
-  return ((address & mask(prefix.length)) >>> 0) === ((prefix.address & mask(prefix.length)) >>> 0);
+  return (address & mask(prefix.length)) >>> 0 === (prefix.address & mask(prefix.length)) >>> 0;
 }
 
 /** By port number. */
@@ -37,7 +37,10 @@ export function addressBook(
   return lane.ports.map((port, number) => ({
     number,
     name: port.name,
-    mac: ethernet.source(new DataView(new Uint8Array([...new Uint8Array(6), ...port.mac]).buffer), 0),
+    mac: ethernet.source(
+      new DataView(new Uint8Array([...new Uint8Array(6), ...port.mac]).buffer),
+      0,
+    ),
     macBytes: port.mac,
     prefixes: interfaces[port.name] ?? [],
     proxied: new Set(proxied[port.name] ?? []),

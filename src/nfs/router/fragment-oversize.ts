@@ -20,7 +20,12 @@ export function fragmentOversize<F>(): BatchOperator<F> {
       const { count } = batch;
       for (let row = 0; row < count; row++) {
         const verdict = batch.verdict[row] as number;
-        if (verdict <= pending || verdict === held || ((batch.traits[row] as number) & trait.oversize) === 0) continue;
+        if (
+          verdict <= pending ||
+          verdict === held ||
+          ((batch.traits[row] as number) & trait.oversize) === 0
+        )
+          continue;
         packet.move(batch, row);
         const port = verdict - 1;
         const pieces = fragment(packet.bytes().slice(), lane.ports[port]?.mtu ?? 1500);

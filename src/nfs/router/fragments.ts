@@ -2,12 +2,13 @@
  * Fragments in any order (RFC 4787 REQ-14): a datagram's first fragment carries its ports, so they are
  * kept in a table until the others have passed; fragments that overtake the first are held for it.
  */
-import type { Looked } from '../../state/cursor.ts';
-import { port, record } from '../../state/record.ts';
-import { type Table, table } from '../../state/table.ts';
+
 import { lookupState } from '../../operators/lookup-state.ts';
 import { transform } from '../../operators/transform.ts';
 import { writeState } from '../../operators/write-state.ts';
+import type { Looked } from '../../state/cursor.ts';
+import { port, record } from '../../state/record.ts';
+import { type Table, table } from '../../state/table.ts';
 import { Hold } from '../../streams/hold.ts';
 import type { Lane } from '../../streams/lane.ts';
 import type { Packet } from '../../streams/packet.ts';

@@ -13,7 +13,11 @@ import { addressTowards, type RouterInterface } from './address-book.ts';
 
 const perSecond = 1000;
 const unanswerable =
-  trait.icmpError | trait.fragmentLater | trait.linkMulticast | trait.netMulticast | trait.originated;
+  trait.icmpError |
+  trait.fragmentLater |
+  trait.linkMulticast |
+  trait.netMulticast |
+  trait.originated;
 
 export interface ErrorKind {
   readonly type: number;
@@ -59,7 +63,12 @@ export class IcmpErrors {
     this.tokens--;
     const face = this.interfaces[packet.ingress] as RouterInterface;
     const length = packet.u16(packet.l3 + 2) - (packet.l4 - packet.l3);
-    const frame = reply(packet, face, { source: packet.destination, destination: packet.source }, length);
+    const frame = reply(
+      packet,
+      face,
+      { source: packet.destination, destination: packet.source },
+      length,
+    );
     const view = new DataView(frame.buffer);
     const at = ethernet.HEADER_LENGTH + ipv4.HEADER_LENGTH;
     frame.set(packet.bytes(packet.l4, length), at);

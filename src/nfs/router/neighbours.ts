@@ -6,8 +6,9 @@
  * an entry that is there. An entry in use is asked for again every 30 seconds, and given up when three
  * questions go unanswered (RFC 1122 2.3.2.1), so that a neighbour that has moved is noticed.
  */
-import { authorPacket } from '../../state/author-packet.ts';
+
 import { configuredNeighbour } from '../../operators/route.ts';
+import { authorPacket } from '../../state/author-packet.ts';
 import { sessionOf } from '../../state/sessions.ts';
 import type { StoreSession } from '../../state/store.ts';
 import type { Table } from '../../state/table.ts';
@@ -70,7 +71,8 @@ export class Neighbours {
         if (!batch.mayMatch(arpRows)) return;
         const { count } = batch;
         for (let row = 0; row < count; row++) {
-          if (batch.verdict[row] !== 0 || ((batch.traits[row] as number) & trait.arp) === 0) continue;
+          if (batch.verdict[row] !== 0 || ((batch.traits[row] as number) & trait.arp) === 0)
+            continue;
           packet.move(batch, row);
           batch.verdict[row] = this.receive(packet);
         }
@@ -81,7 +83,12 @@ export class Neighbours {
   /** An entry that is configured: it neither expires nor is asked for. */
   configure(port: number, address: number, mac: number): void {
     const face = this.interfaces[port] as RouterInterface;
-    this.session.put(this.table, neighbourKey(port, address), linkRecord(face, mac), configuredNeighbour);
+    this.session.put(
+      this.table,
+      neighbourKey(port, address),
+      linkRecord(face, mac),
+      configuredNeighbour,
+    );
   }
 
   private receive(packet: Packet): Verdict {
@@ -107,7 +114,8 @@ export class Neighbours {
   private learn(face: RouterInterface, address: number, mac: number): void {
     const name = keyOf(face.number, address);
     if (!this.known.has(name) && this.known.size >= this.table.capacity) return;
-    if (!this.session.put(this.table, neighbourKey(face.number, address), linkRecord(face, mac), 0)) return;
+    if (!this.session.put(this.table, neighbourKey(face.number, address), linkRecord(face, mac), 0))
+      return;
     this.known.set(name, { port: face.number, address });
     this.questions.delete(name);
     this.hold.release(name);
@@ -142,7 +150,8 @@ export class Neighbours {
     for (const [name, question] of this.questions) {
       if (question.tries >= maxTries) {
         this.questions.delete(name);
-        if (this.known.delete(name)) this.session.remove(this.table, neighbourKey(question.port, question.address));
+        if (this.known.delete(name))
+          this.session.remove(this.table, neighbourKey(question.port, question.address));
         continue;
       }
       question.tries++;
@@ -198,6 +207,12 @@ function arpFrame(
     source: face.mac,
     type: ethernet.TYPE.arp,
   });
-  arp.write(view, ethernet.HEADER_LENGTH, { operation, senderMac: face.mac, senderAddress, targetMac, targetAddress });
+  arp.write(view, ethernet.HEADER_LENGTH, {
+    operation,
+    senderMac: face.mac,
+    senderAddress,
+    targetMac,
+    targetAddress,
+  });
   return frame;
 }
