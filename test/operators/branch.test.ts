@@ -128,11 +128,11 @@ describe('branch', () => {
         ),
       { batches: 1 },
     );
-    send(harness, tcp, tcp);
+    send(harness, tcp, tcp, tcp);
     seen.length = 0;
-    send(harness, udp(1));
-    expect(seen).toEqual([]);
-    expect(harness.finish()).toMatchObject({ originated: 1, forwarded: [0, 4] });
+    send(harness, udp(1), tcp);
+    expect(seen).toEqual(['second 6']);
+    expect(harness.finish()).toMatchObject({ originated: 1, forwarded: [0, 6] });
   });
 
   it('counts a throw of a question against its packet, which takes no arm', () => {
