@@ -5,10 +5,17 @@
  * state lives in {@link table | tables} of a store, never in the function. {@link openLane} runs one
  * over ports. See README.md for a NAT in fifteen lines.
  */
-export { memoryStore, type MemoryStoreOptions } from './state/memory-store.ts';
-export { chain, type NetworkFunction, networkFunction, openLane, type Pipeline } from './nfs/network-function.ts';
+
+export type { NativePool, PortCounters } from './native.ts';
 export { nat } from './nfs/nat/nat.ts';
 export type { NatOptions, NatRoute, NatTimeouts, Prefix } from './nfs/nat/options.ts';
+export {
+  chain,
+  type NetworkFunction,
+  networkFunction,
+  openLane,
+  type Pipeline,
+} from './nfs/network-function.ts';
 export { applyEdits } from './operators/apply-edits.ts';
 export { type Arm, type Arms, branch } from './operators/branch.ts';
 export { countPackets } from './operators/count-packets.ts';
@@ -21,20 +28,44 @@ export { type BatchSummary, observe } from './operators/observe.ts';
 export { type ParseOptions, parse } from './operators/parse.ts';
 export type { PacketPredicate } from './operators/predicate.ts';
 export { reserveState } from './operators/reserve-state.ts';
-export { neighbourTable, type Route, type RouteException, type RouteOptions, route } from './operators/route.ts';
+export {
+  neighbourTable,
+  type Route,
+  type RouteException,
+  type RouteOptions,
+  route,
+} from './operators/route.ts';
 export { type PacketView, samplePackets } from './operators/sample-packets.ts';
-export { type Decide, transform, type TransformOptions } from './operators/transform.ts';
-export { translate, type TranslateOptions } from './operators/translate.ts';
+export { type Decide, type TransformOptions, transform } from './operators/transform.ts';
+export { type TranslateOptions, translate } from './operators/translate.ts';
 export { type WriteOptions, writeState } from './operators/write-state.ts';
-export { type Looked, type RecordAccess } from './state/cursor.ts';
-export { bytes, count, type FieldType, ipv4, port, type RecordSchema, record, u8, u16, u32, type Values } from './state/record.ts';
+export type { Looked, RecordAccess } from './state/cursor.ts';
+export { type MemoryStoreOptions, memoryStore } from './state/memory-store.ts';
+export {
+  bytes,
+  count,
+  type FieldType,
+  ipv4,
+  port,
+  type RecordSchema,
+  record,
+  u8,
+  u16,
+  u32,
+  type Values,
+} from './state/record.ts';
 export type { KeyKind, Store, StoreSession } from './state/store.ts';
 export { alias, type Table, type TableOptions, table } from './state/table.ts';
 export { PacketBatch } from './streams/batch.ts';
-export { Lane, type LaneEvent, type LaneOptions, type LanePort, type LaneStatistics } from './streams/lane.ts';
+export {
+  Lane,
+  type LaneEvent,
+  type LaneOptions,
+  type LanePort,
+  type LaneStatistics,
+} from './streams/lane.ts';
 export { MemoryPort, type MemoryPortOptions, memoryPool } from './streams/memory-port.ts';
 export { type BatchOperator, batchOperator, synchronousOperator } from './streams/operator.ts';
 export { Packet } from './streams/packet.ts';
-export { trait, where, type WhereMask } from './streams/traits.ts';
+export { trait, type WhereMask, where } from './streams/traits.ts';
 export { drop, forward, type Verdict } from './streams/verdict.ts';
-export type { NativePool, PortCounters } from './native.ts';

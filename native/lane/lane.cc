@@ -1,8 +1,8 @@
 #include "lane/lane.h"
 
-#include <ctime>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace rxnf {
 namespace {
@@ -130,8 +130,7 @@ void Lane::receive(Batch &b) {
     const int32_t budget = control_->budget[p.number];
     if (budget >= 0 && static_cast<uint32_t>(budget) < want) want = static_cast<uint32_t>(budget);
     if (want == 0) continue;
-    const uint32_t got =
-        p.queue.receive(p.queue.ctx, b.handle + n, b.data + n, b.length + n, want);
+    const uint32_t got = p.queue.receive(p.queue.ctx, b.handle + n, b.data + n, b.length + n, want);
     std::memset(b.ingress + n, static_cast<int>(p.number), got);
     counters_->received[p.number] += got;
     n += got;

@@ -49,14 +49,20 @@ export function chain(...functions: readonly NetworkFunction[]): NetworkFunction
   for (const table of functions.flatMap((nf) => nf.tables)) {
     const other = tables.get(table.name);
     if (other && other !== table) {
-      throw new Error(`two network functions of this chain declare a table ${table.name}, and differently`);
+      throw new Error(
+        `two network functions of this chain declare a table ${table.name}, and differently`,
+      );
     }
     tables.set(table.name, table);
   }
-  return networkFunction(functions.map((nf) => nf.name).join(' | '), [...tables.values()], (lane) => {
-    const pipelines = functions.map((nf) => nf.build(lane));
-    return (packets) => pipelines.reduce((stream, pipeline) => pipeline(stream), packets);
-  });
+  return networkFunction(
+    functions.map((nf) => nf.name).join(' | '),
+    [...tables.values()],
+    (lane) => {
+      const pipelines = functions.map((nf) => nf.build(lane));
+      return (packets) => pipelines.reduce((stream, pipeline) => pipeline(stream), packets);
+    },
+  );
 }
 
 /** Opens a lane that runs a network function over its ports, with its state in a store. */

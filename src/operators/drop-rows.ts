@@ -16,7 +16,9 @@ function apply(batch: PacketBatch, rows: WhereMask, reason: number): void {
  *
  * @example dropRows([{ where: where({ all: [trait.ipv6] }), reason: 'ipv6' }])
  */
-export function dropRows<F>(rules: readonly { where: WhereMask; reason: string }[]): BatchOperator<F> {
+export function dropRows<F>(
+  rules: readonly { where: WhereMask; reason: string }[],
+): BatchOperator<F> {
   const compiled = rules.map((rule) => ({ where: rule.where, verdict: drop(rule.reason) }));
   return synchronousOperator('dropRows', () => (batch) => {
     for (let k = 0; k < compiled.length; k++) {

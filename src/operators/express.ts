@@ -1,9 +1,9 @@
+import type { MemorySession } from '../state/memory-store.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
-import type { MemorySession } from '../state/memory-store.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
-import { parseConfiguration, type ParseOptions } from './parse.ts';
-import { routeConfiguration, type RouteOptions } from './route.ts';
+import { type ParseOptions, parseConfiguration } from './parse.ts';
+import { type RouteOptions, routeConfiguration } from './route.ts';
 
 /** One direction: the table that knows the packet's endpoint, and the fields that replace it. */
 export interface ExpressTranslation<F> {
@@ -38,7 +38,9 @@ export interface ExpressOptions<S, D> {
  *
  * @example packets.pipe(express({ ... }), parse(...), lookupState(...), ..., applyEdits())
  */
-export function express<S extends object, D extends object, In>(options: ExpressOptions<S, D>): BatchOperator<In> {
+export function express<S extends object, D extends object, In>(
+  options: ExpressOptions<S, D>,
+): BatchOperator<In> {
   return synchronousOperator('express', (lane) => {
     const { source, destination, route } = options;
     const sessions = [source, destination].map(({ table }) => sessionOf(lane, table as AnyTable));
@@ -50,7 +52,9 @@ export function express<S extends object, D extends object, In>(options: Express
       refresh,
     });
     const run = lane.kernel('express', {
-      table: (sessionOf(lane, route.neighbours as AnyTable) as MemorySession).handle(route.neighbours as AnyTable),
+      table: (sessionOf(lane, route.neighbours as AnyTable) as MemorySession).handle(
+        route.neighbours as AnyTable,
+      ),
       parse: parseConfiguration(lane, options.parse),
       route: routeConfiguration(lane, route),
       inside: options.inside,

@@ -1,8 +1,8 @@
 import { authorPacket } from '../state/author-packet.ts';
-import { sessionOf } from '../state/sessions.ts';
-import { bytes, record } from '../state/record.ts';
-import { type Table, table } from '../state/table.ts';
 import type { MemorySession } from '../state/memory-store.ts';
+import { bytes, record } from '../state/record.ts';
+import { sessionOf } from '../state/sessions.ts';
+import { type Table, table } from '../state/table.ts';
 import type { PacketBatch } from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
@@ -11,13 +11,21 @@ import { everyPacket, type WhereMask } from '../streams/traits.ts';
 import { drop, type Verdict } from '../streams/verdict.ts';
 
 /** Next hops on the link: the two link addresses that go in front of a frame. */
-export const neighbourRecord = record('neighbour', 1, { destination: bytes(6), source: bytes(6), zero: bytes(4) });
+export const neighbourRecord = record('neighbour', 1, {
+  destination: bytes(6),
+  source: bytes(6),
+  zero: bytes(4),
+});
 
 /** Timer class of a neighbour that is configured and never expires. */
 export const configuredNeighbour = 1;
 
 /** A neighbour table for `route`: soft state of one lane, keyed by port and address. */
-export function neighbourTable<Name extends string>(name: Name, capacity: number, idleSeconds: number) {
+export function neighbourTable<Name extends string>(
+  name: Name,
+  capacity: number,
+  idleSeconds: number,
+) {
   return table(name, neighbourRecord, { capacity, idleSeconds: [idleSeconds, 0], scope: 'local' });
 }
 
@@ -79,8 +87,13 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
         return;
       }
       packet.move(batch, row);
-      const nextHop = routeExceptions[code] === 'unresolved' ? batch.view.getUint32(batch.link + row * 16) : 0;
-      batch.verdict[row] = options.onException(packet, routeExceptions[code] as RouteException, nextHop);
+      const nextHop =
+        routeExceptions[code] === 'unresolved' ? batch.view.getUint32(batch.link + row * 16) : 0;
+      batch.verdict[row] = options.onException(
+        packet,
+        routeExceptions[code] as RouteException,
+        nextHop,
+      );
     }
   });
 }

@@ -23,7 +23,10 @@ export interface TransformOptions {
   readonly where?: WhereMask;
 }
 
-type LookedTables<T extends readonly Table[]> = T extends readonly [infer Head, ...infer Tail extends readonly Table[]]
+type LookedTables<T extends readonly Table[]> = T extends readonly [
+  infer Head,
+  ...infer Tail extends readonly Table[],
+]
   ? (Head extends Table<infer Name, infer F> ? Looked<Name, F> : never) & LookedTables<Tail>
   : unknown;
 
@@ -83,7 +86,12 @@ class Author implements Decider {
     for (let r = 0; r < batch.registers.length; r++) batch.deciders[r] = this;
     const { count, verdict, traits } = batch;
     for (let row = 0; row < count; row++) {
-      if (verdict[row] !== 0 || !matches(traits[row] as number, mask) || this.isDeferred(batch, row)) continue;
+      if (
+        verdict[row] !== 0 ||
+        !matches(traits[row] as number, mask) ||
+        this.isDeferred(batch, row)
+      )
+        continue;
       this.decide(batch, row);
     }
     if (this.lane.debug) this.packet.expire();
@@ -111,7 +119,13 @@ class Author implements Decider {
     }
     if (attending === 0) return;
     if (attending > 1) this.merge(batch, registers, mask);
-    else this.list(batch, (batch.registers[only] as RegisterColumns).attended, batch.attendedCount(only), mask);
+    else
+      this.list(
+        batch,
+        (batch.registers[only] as RegisterColumns).attended,
+        batch.attendedCount(only),
+        mask,
+      );
     if (this.lane.debug) this.packet.expire();
   }
 
@@ -140,7 +154,10 @@ class Author implements Decider {
       for (let k = 0; k < registers.length; k++) {
         const r = registers[k] as number;
         const at = this.positions[k] as number;
-        if (at < batch.attendedCount(r) && (batch.registers[r] as RegisterColumns).attended[at] === next) {
+        if (
+          at < batch.attendedCount(r) &&
+          (batch.registers[r] as RegisterColumns).attended[at] === next
+        ) {
           this.positions[k] = at + 1;
         }
       }
@@ -149,7 +166,8 @@ class Author implements Decider {
   }
 
   private decideIf(batch: PacketBatch, row: number, mask: WhereMask): void {
-    if (batch.verdict[row] === 0 && matches(batch.traits[row] as number, mask)) this.decide(batch, row);
+    if (batch.verdict[row] === 0 && matches(batch.traits[row] as number, mask))
+      this.decide(batch, row);
   }
 
   /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */

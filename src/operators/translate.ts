@@ -28,8 +28,10 @@ export function translate<Name extends string, F, In extends Looked<Name, F>>(
 ): BatchOperator<In> {
   const { offsets, fields } = table.schema;
   const kind = (field: string) => (fields as Record<string, { kind: string }>)[field]?.kind;
-  if (kind(options.address) !== 'ipv4') throw new TypeError(`translate: field ${options.address} is not declared as ipv4`);
-  if (kind(options.port) !== 'port') throw new TypeError(`translate: field ${options.port} is not declared as port`);
+  if (kind(options.address) !== 'ipv4')
+    throw new TypeError(`translate: field ${options.address} is not declared as ipv4`);
+  if (kind(options.port) !== 'port')
+    throw new TypeError(`translate: field ${options.port} is not declared as port`);
   const rows = options.where ?? everyPacket;
   return synchronousOperator(`translate(${table.name})`, (lane) => {
     const run = lane.kernel('translate', {

@@ -31,7 +31,14 @@ export class RegisterColumns {
   readonly record: number;
   readonly next: number;
 
-  constructor(block: ArrayBuffer, base: number, index: number, stride: number, shape: NativeLane, rows: number) {
+  constructor(
+    block: ArrayBuffer,
+    base: number,
+    index: number,
+    stride: number,
+    shape: NativeLane,
+    rows: number,
+  ) {
     const at = (column: string) => base + (shape.columns[`r${index}.${column}`] as number);
     this.stride = stride;
     this.state = new Uint8Array(block, at('state'), rows);
@@ -103,7 +110,13 @@ export class PacketBatch<Fields = unknown> {
   /** Counts leases, so that a late completion can tell that its batch has moved on. */
   lease = 0;
 
-  constructor(lane: Lane, index: number, rows: number, shape: NativeLane, strides: readonly number[]) {
+  constructor(
+    lane: Lane,
+    index: number,
+    rows: number,
+    shape: NativeLane,
+    strides: readonly number[],
+  ) {
     const { block } = shape;
     const base = index * shape.batchSize;
     const at = (column: string) => base + (shape.columns[column] as number);
@@ -131,7 +144,9 @@ export class PacketBatch<Fields = unknown> {
     this.exceptionCode = new Uint8Array(block, at('exceptionCode'), rows);
     this.view = new DataView(block);
     this.bytes = new Uint8Array(block);
-    this.registers = strides.map((stride, i) => new RegisterColumns(block, base, i, stride, shape, rows));
+    this.registers = strides.map(
+      (stride, i) => new RegisterColumns(block, base, i, stride, shape, rows),
+    );
   }
 
   /** Rows in use; those made here by NFs come after those received. */
@@ -171,7 +186,7 @@ export class PacketBatch<Fields = unknown> {
 
   /** False when no row can match: lets an operator pass over the whole batch. */
   mayMatch(where: WhereMask): boolean {
-    return (((this.header[23] as number) & where.all) >>> 0) === where.all;
+    return ((this.header[23] as number) & where.all) >>> 0 === where.all;
   }
 
   /** Gives a row more traits, so that `mayMatch` knows of them too. */

@@ -10,7 +10,7 @@
  */
 import { threadId } from 'node:worker_threads';
 import { Observable, type Observer, type Subscription } from 'rxjs';
-import { native, type NativeLane, type NativePool } from '../native.ts';
+import { type NativeLane, type NativePool, native } from '../native.ts';
 import { PacketBatch } from './batch.ts';
 import { counterNames, maxCounters } from './packet-counters.ts';
 import { reason, reasonNames } from './reasons.ts';
@@ -135,10 +135,13 @@ export class Lane {
     this.counters = new Float64Array(this.shape.counters);
     this.transmitAt = this.word('transmit');
     this.transmitCountAt = this.word('transmitCount');
-    this.batches = Array.from({ length: batches }, (_, i) => new PacketBatch(this, i, rows, this.shape, strides));
+    this.batches = Array.from(
+      { length: batches },
+      (_, i) => new PacketBatch(this, i, rows, this.shape, strides),
+    );
     this.free.push(...this.batches.toReversed());
     this.control[this.word('virtualClock')] = this.virtual ? 1 : 0;
-    ports.forEach((port, number) => port.attach(this, number));
+    for (const [number, port] of ports.entries()) port.attach(this, number);
     this.pumps = ports.filter((port) => port.pump !== undefined);
     this.packets = new Observable((subscriber) => {
       if (this.observer) throw new Error('lane.packets has a subscriber: a batch has one owner');
@@ -157,7 +160,10 @@ export class Lane {
   /** The number of a port, by the name it has in the configuration. */
   port(name: string): number {
     const number = this.ports.findIndex((port) => port.name === name);
-    if (number < 0) throw new Error(`no port is named ${name}; there are ${this.ports.map((p) => p.name).join(', ')}`);
+    if (number < 0)
+      throw new Error(
+        `no port is named ${name}; there are ${this.ports.map((p) => p.name).join(', ')}`,
+      );
     return number;
   }
 
@@ -215,7 +221,8 @@ export class Lane {
 
   /** Gives a batch back: its packets leave in the next breath. The last step of every pipeline. */
   readonly settle = (batch: PacketBatch): void => {
-    if (!batch.leased || batch.lane !== this) throw new Error(`batch ${batch.index} was settled twice (last held by ${batch.holder})`);
+    if (!batch.leased || batch.lane !== this)
+      throw new Error(`batch ${batch.index} was settled twice (last held by ${batch.holder})`);
     batch.leased = false;
     batch.holder = 'settled';
     this.outgoing.push(batch);
@@ -232,7 +239,8 @@ export class Lane {
     if (((now - this.nextTask) | 0) >= 0) this.runTasks(now);
     for (let i = 0; i < this.pumps.length; i++) this.pumps[i]?.pump?.(this.nowNanoseconds);
     const { control, outgoing } = this;
-    for (let i = 0; i < outgoing.length; i++) control[this.transmitAt + i] = (outgoing[i] as PacketBatch).index;
+    for (let i = 0; i < outgoing.length; i++)
+      control[this.transmitAt + i] = (outgoing[i] as PacketBatch).index;
     control[this.transmitCountAt] = outgoing.length;
     // A batch is sent before one is received, so the one just settled, still in the cache, serves again.
     this.current ??= outgoing.pop() ?? this.free.pop();
@@ -262,7 +270,11 @@ export class Lane {
       this.nextCheck = now + unsettledAfterMilliseconds;
       for (const batch of this.batches) {
         if (batch.leased && now - batch.leasedAt >= unsettledAfterMilliseconds) {
-          this.report({ event: 'batch-unsettled', holder: batch.holder, milliseconds: now - batch.leasedAt });
+          this.report({
+            event: 'batch-unsettled',
+            holder: batch.holder,
+            milliseconds: now - batch.leasedAt,
+          });
         }
       }
     }

@@ -2,7 +2,7 @@
  * A port without a device: frames are pushed in and taken out by the program. The capture port, the
  * tests and `npm start` stand on it; it needs neither DPDK nor root.
  */
-import { native, type NativePool, type PortCounters } from '../native.ts';
+import { type NativePool, native, type PortCounters } from '../native.ts';
 import type { Lane, LanePort } from './lane.ts';
 
 export interface MemoryPortOptions {
@@ -54,7 +54,13 @@ export class MemoryPort implements LanePort {
   }
 
   /** Copies frames in until there is no room; returns how many were taken. */
-  pushMany(bytes: Uint8Array, offsets: Uint32Array, lengths: Uint32Array, from: number, count: number): number {
+  pushMany(
+    bytes: Uint8Array,
+    offsets: Uint32Array,
+    lengths: Uint32Array,
+    from: number,
+    count: number,
+  ): number {
     return native.push(this.queue, bytes, offsets, lengths, from, count);
   }
 

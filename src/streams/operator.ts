@@ -36,7 +36,10 @@ interface Step {
  * @param name shown in reports of batches that nobody settles
  * @param create called once per subscription, with the first batch's lane
  */
-export function batchOperator<In, Out = In>(name: string, create: Step['create']): BatchOperator<In, Out> {
+export function batchOperator<In, Out = In>(
+  name: string,
+  create: Step['create'],
+): BatchOperator<In, Out> {
   return (source) => {
     const step = { name, create };
     const steps = source instanceof Steps ? [...source.steps, step] : [step];
@@ -65,7 +68,11 @@ class Steps extends Observable<PacketBatch> {
   }
 }
 
-function run(root: Observable<PacketBatch>, steps: readonly Step[], subscriber: Subscriber<PacketBatch>) {
+function run(
+  root: Observable<PacketBatch>,
+  steps: readonly Step[],
+  subscriber: Subscriber<PacketBatch>,
+) {
   const stages: Stage[] = [];
   let enter: Emit | undefined;
   const subscription = root.subscribe({

@@ -43,7 +43,10 @@ export class Packet {
   }
 
   private check(offset: number, bytes: number): number {
-    if (this.row < 0) throw Object.assign(new Error('a Packet was used after its callback'), { code: 'ERR_STALE_PACKET' });
+    if (this.row < 0)
+      throw Object.assign(new Error('a Packet was used after its callback'), {
+        code: 'ERR_STALE_PACKET',
+      });
     if (offset < 0 || offset + bytes > (this.batch.length[this.row] as number)) {
       throw new RangeError(`offset ${offset} of ${bytes} bytes lies outside the packet`);
     }

@@ -6,9 +6,9 @@ import type { Looked, RecordCursor } from '../../state/cursor.ts';
 import type { Packet } from '../../streams/packet.ts';
 import { trait } from '../../streams/traits.ts';
 import { drop, type Verdict } from '../../streams/verdict.ts';
+import type { PortAllocator } from './port-allocator.ts';
 import type { bindingRecord, portRecord } from './tables.ts';
 import { tcpState, timers } from './tables.ts';
-import type { PortAllocator } from './port-allocator.ts';
 
 export type NatPacket = Packet &
   Looked<'binding', (typeof bindingRecord)['fields']> &
@@ -25,7 +25,11 @@ const control = syn | finOrRst;
 
 /** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
 export const endpointLow = (address: number) =>
-  (((address & 0xff) << 24) | ((address & 0xff00) << 8) | ((address >>> 8) & 0xff00) | (address >>> 24)) >>> 0;
+  (((address & 0xff) << 24) |
+    ((address & 0xff00) << 8) |
+    ((address >>> 8) & 0xff00) |
+    (address >>> 24)) >>>
+  0;
 export const endpointHigh = (protocol: number, port: number) =>
   (((port & 0xff) << 8) | (port >>> 8) | (protocol << 16)) >>> 0;
 
@@ -47,7 +51,8 @@ export class Binder {
     }
     if (binding.attended) {
       if (binding.found) this.follow(packet, binding);
-      else if (packet.has(trait.icmpError)) return noBinding; // an error starts nothing (RFC 5508 REQ-4)
+      else if (packet.has(trait.icmpError))
+        return noBinding; // an error starts nothing (RFC 5508 REQ-4)
       else if (!this.open(packet)) return exhausted;
     }
     return undefined;
@@ -76,7 +81,8 @@ export class Binder {
     reserved.create();
     reserved.address = source;
     reserved.port = sourcePort;
-    const timer = protocol === tcp ? timers.tcpTransitory : protocol === udp ? timers.udp : timers.icmp;
+    const timer =
+      protocol === tcp ? timers.tcpTransitory : protocol === udp ? timers.udp : timers.icmp;
     binding.create(timer, protocol === tcp);
     binding.address = allocator.address;
     binding.port = allocator.port;
@@ -95,7 +101,10 @@ export class Binder {
     const flags = packet.tcpFlags;
     if ((flags & control) === 0 && binding.state === tcpState.established) return;
     if (binding.shared === 1) return;
-    if (binding.remoteAddress !== packet.destination || binding.remotePort !== packet.destinationPort) {
+    if (
+      binding.remoteAddress !== packet.destination ||
+      binding.remotePort !== packet.destinationPort
+    ) {
       binding.update(timers.tcpEstablished, false);
       binding.shared = 1;
     } else if ((flags & finOrRst) !== 0) {

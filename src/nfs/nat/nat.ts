@@ -13,8 +13,8 @@ import { dropRows } from '../../operators/drop-rows.ts';
 import { express } from '../../operators/express.ts';
 import { lookupState } from '../../operators/lookup-state.ts';
 import { parse } from '../../operators/parse.ts';
-import { type RouteException, route } from '../../operators/route.ts';
 import { reserveState } from '../../operators/reserve-state.ts';
+import { type RouteException, route } from '../../operators/route.ts';
 import { transform } from '../../operators/transform.ts';
 import { translate } from '../../operators/translate.ts';
 import { writeState } from '../../operators/write-state.ts';
@@ -29,7 +29,12 @@ import { addressBook } from '../router/address-book.ts';
 import { answerLocal } from '../router/answer-local.ts';
 import { fragmentOversize } from '../router/fragment-oversize.ts';
 import { trackFragments } from '../router/fragments.ts';
-import { fragmentationNeeded, IcmpErrors, networkUnreachable, timeExceeded } from '../router/icmp-errors.ts';
+import {
+  fragmentationNeeded,
+  IcmpErrors,
+  networkUnreachable,
+  timeExceeded,
+} from '../router/icmp-errors.ts';
 import { Neighbours } from '../router/neighbours.ts';
 import { Binder } from './bind.ts';
 import { filterSessions } from './filter-sessions.ts';
@@ -65,7 +70,12 @@ function isStrict(options: NatOptions): boolean {
   return options.filtering === 'address-and-port-dependent';
 }
 
-function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables: NatTables): Pipeline {
+function pipeline(
+  lane: Lane,
+  options: NatOptions,
+  resolved: ResolvedNat,
+  tables: NatTables,
+): Pipeline {
   const { bindings, ports, reserved, fragments } = tables;
   const inside = lane.marks.mark('inside');
   const outside = lane.marks.mark('outside');
@@ -76,9 +86,14 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
 
   const interfaces = addressBook(lane, options.interfaces, { [options.outside]: options.pool });
   const neighbours = new Neighbours(lane, tables.neighbours as AnyTable, interfaces);
-  for (const { port, address, mac } of options.neighbours ?? []) neighbours.configure(lane.port(port), address, mac);
+  for (const { port, address, mac } of options.neighbours ?? [])
+    neighbours.configure(lane.port(port), address, mac);
   const errors = new IcmpErrors(lane, interfaces);
-  const allocator = new PortAllocator(sessionOf(lane, ports as AnyTable), options.pool, resolved.ports);
+  const allocator = new PortAllocator(
+    sessionOf(lane, ports as AnyTable),
+    options.pool,
+    resolved.ports,
+  );
   lane.onClose(() => allocator.close());
   releaseExpired(lane, tables, allocator, resolved.timeouts);
   const binder = new Binder(allocator, (packet) => {
@@ -87,7 +102,10 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
   });
 
   const routing = {
-    routes: resolved.routes.map((r) => ({ ...r, marks: r.port === options.outside ? crossing : 0 })),
+    routes: resolved.routes.map((r) => ({
+      ...r,
+      marks: r.port === options.outside ? crossing : 0,
+    })),
     neighbours: tables.neighbours,
     onException: (packet: Packet, exception: RouteException, nextHop: number) =>
       exceptions(packet, exception, nextHop, neighbours, errors),
@@ -105,7 +123,9 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
       [options.outside]: { marks: outside },
     },
     addresses: [
-      ...interfaces.flatMap((face) => face.prefixes.map(({ address }) => ({ address, marks: own }))),
+      ...interfaces.flatMap((face) =>
+        face.prefixes.map(({ address }) => ({ address, marks: own })),
+      ),
       ...options.pool.map((address) => ({ address, marks: (external | crossing) >>> 0 })),
     ],
   };
@@ -134,7 +154,9 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
       ]),
       answerLocal(where({ all: [own], none: [external] }), errors),
       trackFragments(lane, fragments),
-      dropRows([{ where: where({ all: [trait.icmpError], none: [trait.hasFlow] }), reason: 'no-flow' }]),
+      dropRows([
+        { where: where({ all: [trait.icmpError], none: [trait.hasFlow] }), reason: 'no-flow' },
+      ]),
       route({ ...routing, where: elsewhere }),
     );
     const decided = admitted.pipe(
@@ -147,14 +169,27 @@ function pipeline(lane: Lane, options: NatOptions, resolved: ResolvedNat, tables
       }),
       lookupState(ports, { key: 'destination-endpoint', where: toExternal, attend }),
       reserveState(reserved),
-      transform([bindings, ports, reserved], byCallback ? binder.decideAndTranslate : binder.decide),
+      transform(
+        [bindings, ports, reserved],
+        byCallback ? binder.decideAndTranslate : binder.decide,
+      ),
       writeState([reserved, bindings], { undone: takenBack(allocator, lane.register('reserved')) }),
     );
     const translated = byCallback
       ? decided
       : decided.pipe(
-          translate(bindings, { side: 'source', address: 'address', port: 'port', where: where(outbound) }),
-          translate(ports, { side: 'destination', address: 'address', port: 'port', where: toExternal }),
+          translate(bindings, {
+            side: 'source',
+            address: 'address',
+            port: 'port',
+            where: where(outbound),
+          }),
+          translate(ports, {
+            side: 'destination',
+            address: 'address',
+            port: 'port',
+            where: toExternal,
+          }),
         );
     return translated.pipe(
       route({ ...routing, where: toExternal }),

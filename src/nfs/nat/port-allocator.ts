@@ -74,7 +74,8 @@ export class PortAllocator {
     const start = Math.imul(insideAddress, 0x9e3779b1) >>> 0;
     for (let k = 0; k < count; k++) {
       const index = (start + k) % count;
-      if (insidePort < 1024 && protocol !== 1 && this.from(protocol, index, insidePort, lowRange)) return true;
+      if (insidePort < 1024 && protocol !== 1 && this.from(protocol, index, insidePort, lowRange))
+        return true;
       if (this.from(protocol, index, insidePort, this.high)) return true;
     }
     return false;
@@ -96,7 +97,13 @@ export class PortAllocator {
     if (!pool) {
       const step = protocol === udp ? 2 : 1;
       const first = step === 2 && (range.first & 1) !== parity ? range.first + 1 : range.first;
-      pool = new PortPool(this.session, `ports/${protocol}/${this.addresses[index]}/${low}/${parity}`, first, range.last, step);
+      pool = new PortPool(
+        this.session,
+        `ports/${protocol}/${this.addresses[index]}/${low}/${parity}`,
+        first,
+        range.last,
+        step,
+      );
       this.pools.set(key, pool);
     }
     return pool;

@@ -1,6 +1,7 @@
 /** What becomes of external ports when their binding ends, or never came to be. */
-import type { StoreSession } from '../../state/store.ts';
+
 import { sessionOf } from '../../state/sessions.ts';
+import type { StoreSession } from '../../state/store.ts';
 import type { AnyTable } from '../../state/table.ts';
 import type { PacketBatch } from '../../streams/batch.ts';
 import type { Lane } from '../../streams/lane.ts';
@@ -17,7 +18,12 @@ export function releaseExpired(
   timeouts: Required<NatTimeouts>,
 ): void {
   const session = sessionOf(lane, tables.bindings as AnyTable);
-  const shortest = Math.min(timeouts.udp, timeouts.tcpTransitory, timeouts.tcpEstablished, timeouts.icmp);
+  const shortest = Math.min(
+    timeouts.udp,
+    timeouts.tcpTransitory,
+    timeouts.tcpEstablished,
+    timeouts.icmp,
+  );
   const { offsets } = tables.bindings.schema;
   const key = new Uint8Array(16);
   session.expire(tables.bindings as AnyTable, (shortest * 1000) / 5, (expired) => {
@@ -46,6 +52,10 @@ function externalKey(key: Uint8Array, protocol: number, address: number, port: n
 export function takenBack(allocator: PortAllocator, reservedRegister: number) {
   return (batch: PacketBatch, row: number): void => {
     const at = (batch.registers[reservedRegister]?.key ?? 0) + row * 16;
-    allocator.release(batch.view.getUint8(at + 6), batch.view.getUint32(at), batch.view.getUint16(at + 4));
+    allocator.release(
+      batch.view.getUint8(at + 6),
+      batch.view.getUint32(at),
+      batch.view.getUint16(at + 4),
+    );
   };
 }

@@ -1,7 +1,8 @@
 /** Everything that a NAT keeps, besides packets in flight. */
+
+import { neighbourTable } from '../../operators/route.ts';
 import { ipv4, port, record, u8 } from '../../state/record.ts';
 import { alias, table } from '../../state/table.ts';
-import { neighbourTable } from '../../operators/route.ts';
 import { fragmentTable } from '../router/fragments.ts';
 import type { NatTimeouts } from './options.ts';
 
@@ -32,7 +33,12 @@ export const sessionRecord = record('session', 1, { created: u8 });
 export const tcpState = { opening: 0, established: 1, closing: 2 } as const;
 
 export function natTables(capacity: number, timeouts: Required<NatTimeouts>) {
-  const idleSeconds = [timeouts.tcpTransitory, timeouts.tcpEstablished, timeouts.udp, timeouts.icmp];
+  const idleSeconds = [
+    timeouts.tcpTransitory,
+    timeouts.tcpEstablished,
+    timeouts.udp,
+    timeouts.icmp,
+  ];
   const ports = table('port', portRecord, { capacity });
   return {
     bindings: table('binding', bindingRecord, { capacity, idleSeconds }),
