@@ -204,6 +204,14 @@ class Table {
     }
   }
 
+  // Keys that lie beyond their home bucket, counted once for each bucket passed.
+  uint64_t overflowed() const {
+    uint64_t n = 0;
+    for (size_t b = 0; b <= bucket_mask_; b++)
+      n += buckets_[b].passed.load(std::memory_order_relaxed);
+    return n;
+  }
+
   static constexpr uint32_t max_record = 1024;
 
  private:
