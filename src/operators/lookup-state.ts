@@ -1,9 +1,11 @@
-import { inFlight } from '../state/in-flight.ts';
 import type { Looked } from '../state/cursor.ts';
+import { type InFlight, inFlight, isUpToDate } from '../state/in-flight.ts';
 import { sessionOf } from '../state/sessions.ts';
-import type { KeyKind } from '../state/store.ts';
+import type { KeyKind, Operation } from '../state/store.ts';
 import type { Table } from '../state/table.ts';
-import { type BatchOperator, batchOperator } from '../streams/operator.ts';
+import type { PacketBatch } from '../streams/batch.ts';
+import type { Lane } from '../streams/lane.ts';
+import { type BatchOperator, batchOperator, type Stage } from '../streams/operator.ts';
 import { trait, type WhereMask } from '../streams/traits.ts';
 
 export interface LookupOptions {
@@ -56,17 +58,54 @@ export function lookupState<Name extends string, F extends object, In>(
         if (batch.mayMatch(rows)) lookup.start(batch, emit);
       };
     }
-    const flight = inFlight(lane, table as Table, register);
-    const looked = (batch: Parameters<typeof emit>[0]) => {
-      flight.refresh(batch);
-      emit(batch);
-    };
-    return {
-      process(batch) {
-        flight.issue(batch);
-        if (lookup.start(batch, looked)) looked(batch);
-      },
-    };
+    return new Looking(lane, inFlight(lane, table as Table), lookup, register, emit);
   });
 }
 
+/** Lookups under way in a store that takes time. Bound: each batch of the pool once. */
+class Looking implements Stage {
+  private readonly lane: Lane;
+  private readonly flight: InFlight;
+  private readonly lookup: Operation;
+  private readonly register: number;
+  private readonly emit: (batch: PacketBatch) => void;
+  /** Come back, in order; the first may wait for a write to one of its keys. */
+  private readonly waiting: PacketBatch[] = [];
+  private readonly done = (batch: PacketBatch): void => {
+    this.waiting.push(batch);
+    this.poll();
+  };
+
+  constructor(
+    lane: Lane,
+    flight: InFlight,
+    lookup: Operation,
+    register: number,
+    emit: (batch: PacketBatch) => void,
+  ) {
+    this.lane = lane;
+    this.flight = flight;
+    this.lookup = lookup;
+    this.register = register;
+    this.emit = emit;
+    lane.polled(this);
+  }
+
+  process(batch: PacketBatch): void {
+    this.flight.issue(batch, this.register);
+    if (this.lookup.start(batch, this.done)) this.done(batch);
+  }
+
+  poll(): void {
+    while (this.waiting.length > 0) {
+      const batch = this.waiting[0] as PacketBatch;
+      if (!isUpToDate(this.lane, batch)) return;
+      this.waiting.shift();
+      this.emit(batch);
+    }
+  }
+
+  dispose(): void {
+    this.waiting.length = 0;
+  }
+}

@@ -3,114 +3,118 @@
  * to read. Only for stores whose operations take time.
  *
  * A slot is made for a key when a write to it is started, holds what the write came to, and dies when
- * no batch is left whose lookup was started before the write settled: forwarding, not a cache. Bound:
- * one slot per staged row of the batches that can be out at once.
+ * no batch is left whose lookup was started before the write settled: forwarding, not a cache. A
+ * batch whose lookup has come back waits, at its last lookup, for the writes to its keys that are on
+ * their way: so authors' functions never decide on a record that is about to change.
  *
  *   batch 1   lookup K: miss ....... create K ......... settled
- *   batch 2        lookup K: miss ........ deferred ....... sees K, is decided again
+ *   batch 2        lookup K: miss ........ waits ............ sees K
  *   batch 3              lookup K: miss ............................ (slot) sees K
  *   batch 4                                     lookup K: hit, slot gone
+ *
+ * Nothing depends on it but speed: a stale record is refused when it is written back.
  */
-import { looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
+import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
+import { parked } from '../streams/verdict.ts';
+import { KeyIndex } from './key-index.ts';
 import type { Table } from './table.ts';
 
-const free = 0;
-const pending = 1;
-const settled = 2;
+const maxBatches = 64;
+const maxRegisters = 6;
+const maxRows = 512;
+const watchedBit = 0x80;
 
+/** The slots of one table of the store, whatever fields batches carry it under. */
 export class InFlight {
-  private readonly register: number;
   private readonly size: number;
-  /** By slot number. */
-  private readonly keys: Uint32Array;
-  private readonly state: Uint8Array;
-  /** Writes begun and not settled: two batches may both have looked up before either wrote. */
+  private readonly keys: KeyIndex;
+  /** By slot: writes begun and not settled. Two batches may both have looked up before either wrote. */
   private readonly writers: Uint16Array;
-  /** Rows that wait for the slot's result. */
-  private readonly waiters: Uint32Array;
+  /** By slot: lookups started when its last write settled. */
   private readonly until: Float64Array;
   private readonly result: Uint8Array;
   private readonly timer: Uint8Array;
   private readonly versions: Uint8Array;
   private readonly records: Uint8Array;
-  private readonly unused: number[] = [];
-  private readonly live: number[] = [];
-  /** By batch: when its lookup was started, and its rows that wait. */
-  private readonly issuedAt = new Float64Array(64);
-  private readonly deferredRows: Uint16Array[] = [];
-  private readonly deferredSlots: Uint32Array[] = [];
-  private readonly deferredCount = new Uint16Array(64);
+  /** By batch and register: when the lookup was started; 0: none, or its writes have been started. */
+  private readonly issuedAt = new Float64Array(maxBatches * maxRegisters);
+  /** By batch that has looked up here: as it was then. */
+  private readonly batches: (PacketBatch | undefined)[] = [];
+  private readonly leases = new Float64Array(maxBatches);
   private issued = 0;
+  /** Scratch of `bringUpToDate`: rows brought up to date, their slots, and who is attended. */
+  private readonly rows = new Uint16Array(maxRows);
+  private readonly slots = new Uint32Array(maxRows);
+  private readonly attends = new Uint8Array(maxRows);
 
-  constructor(register: number, recordSize: number, slots: number) {
-    this.register = register;
+  /** @param slots one per row of all batches: each row has one write under way at the most */
+  constructor(recordSize: number, slots: number) {
     this.size = recordSize;
-    this.keys = new Uint32Array(slots * 4);
-    this.state = new Uint8Array(slots);
+    this.keys = new KeyIndex(slots);
     this.writers = new Uint16Array(slots);
-    this.waiters = new Uint32Array(slots);
     this.until = new Float64Array(slots);
     this.result = new Uint8Array(slots);
     this.timer = new Uint8Array(slots);
     this.versions = new Uint8Array(slots * 8);
     this.records = new Uint8Array(slots * recordSize);
-    for (let i = slots - 1; i >= 0; i--) this.unused.push(i);
   }
 
   /** Keys with a slot now. */
   get count(): number {
-    return this.live.length;
-  }
-
-  private columns(batch: PacketBatch): RegisterColumns {
-    return batch.registers[this.register] as RegisterColumns;
-  }
-
-  /** The slot of a row's key, or -1. Linear: only keys being written have slots. */
-  private find(batch: PacketBatch, row: number): number {
-    const at = this.columns(batch).key + row * 16;
-    const { view } = batch;
-    const a = view.getUint32(at, true);
-    const b = view.getUint32(at + 4, true);
-    const c = view.getUint32(at + 8, true);
-    const d = view.getUint32(at + 12, true);
-    for (const slot of this.live) {
-      const k = slot * 4;
-      if (
-        this.keys[k] === a &&
-        this.keys[k + 1] === b &&
-        this.keys[k + 2] === c &&
-        this.keys[k + 3] === d
-      )
-        return slot;
-    }
-    return -1;
+    return this.keys.live.length;
   }
 
   /** A lookup of this batch has been started. */
-  issue(batch: PacketBatch): void {
-    this.issuedAt[batch.index] = ++this.issued;
-    this.release(batch); // of a batch that was reclaimed while it waited
+  issue(batch: PacketBatch, register: number): void {
+    const { index } = batch;
+    if (this.batches[index] !== batch || this.leases[index] !== batch.lease) this.depart(batch);
+    this.batches[index] = batch;
+    this.leases[index] = batch.lease;
+    this.issuedAt[index * maxRegisters + register] = ++this.issued;
   }
 
-  /** A batch's lookup has come back: brings its rows up to date, or defers them. */
-  refresh(batch: PacketBatch): void {
-    if (this.live.length === 0) return;
-    const columns = this.columns(batch);
-    for (let row = 0; row < batch.count; row++) {
-      if (columns.state[row] === looked.none || batch.verdict[row] !== 0) continue;
-      const slot = this.find(batch, row);
-      if (slot < 0) continue;
-      if (this.state[slot] === settled) this.copy(slot, batch, row);
-      else this.defer(slot, batch, row);
+  /** The writes of this batch are being started: what it has read, it has read. */
+  depart(batch: PacketBatch): void {
+    const at = batch.index * maxRegisters;
+    this.issuedAt.fill(0, at, at + maxRegisters);
+    this.retire();
+  }
+
+  /**
+   * Gives a batch's rows what earlier batches have written since its lookups were started. False,
+   * to be asked again later, while such a write is under way.
+   */
+  bringUpToDate(batch: PacketBatch): boolean {
+    if (this.count === 0) return true;
+    for (let register = 0; register < batch.registers.length; register++) {
+      const issuedAt = this.issuedAt[batch.index * maxRegisters + register] as number;
+      if (issuedAt !== 0 && !this.refresh(batch, register, issuedAt)) return false;
     }
-    this.withdraw(batch);
-    this.retire(this.issuedAt[batch.index] as number);
+    return true;
   }
 
-  private copy(slot: number, batch: PacketBatch, row: number): void {
-    const columns = this.columns(batch);
+  private refresh(batch: PacketBatch, register: number, issuedAt: number): boolean {
+    const columns = batch.registers[register] as RegisterColumns;
+    const { state, write, leader } = columns;
+    let fresh = 0;
+    for (let row = 0; row < batch.count; row++) {
+      const verdict = batch.verdict[row];
+      if (state[row] === looked.none || (verdict !== 0 && verdict !== parked)) continue;
+      if (write[leader[row] as number] !== writeKind.none) continue; // decided: the write will tell
+      const slot = this.keys.find(batch.view, columns.key + row * 16);
+      if (slot < 0) continue;
+      if (this.writers[slot] !== 0) return false;
+      if ((this.until[slot] as number) < issuedAt) continue; // our lookup read it, or later news
+      this.copy(slot, batch, columns, row);
+      this.rows[fresh] = row;
+      this.slots[fresh++] = slot;
+    }
+    if (fresh > 0) this.attend(batch, register, fresh);
+    return true;
+  }
+
+  private copy(slot: number, batch: PacketBatch, columns: RegisterColumns, row: number): void {
     columns.state[row] = this.result[slot] as number;
     columns.timer[row] = this.timer[slot] as number;
     batch.bytes.set(this.versions.subarray(slot * 8, slot * 8 + 8), columns.version + row * 8);
@@ -120,78 +124,50 @@ export class InFlight {
     );
   }
 
-  private defer(slot: number, batch: PacketBatch, row: number): void {
-    this.columns(batch).state[row] = looked.deferred;
-    const rows = this.deferredRows[batch.index] ?? new Uint16Array(batch.capacity);
-    const slots = this.deferredSlots[batch.index] ?? new Uint32Array(batch.capacity);
-    this.deferredRows[batch.index] = rows;
-    this.deferredSlots[batch.index] = slots;
-    const count = this.deferredCount[batch.index] as number;
-    rows[count] = row;
-    slots[count] = slot;
-    this.deferredCount[batch.index] = count + 1;
-    this.waiters[slot] = (this.waiters[slot] as number) + 1;
-  }
-
-  /** Nothing of a batch waits any longer. */
-  private release(batch: PacketBatch): void {
-    const count = this.deferredCount[batch.index] as number;
-    const slots = this.deferredSlots[batch.index];
-    for (let i = 0; slots && i < count; i++) {
-      const slot = slots[i] as number;
-      this.waiters[slot] = (this.waiters[slot] as number) - 1;
+  /** Rows that became misses or watched are attended too, in order; rows of one key get one leader. */
+  private attend(batch: PacketBatch, register: number, fresh: number): void {
+    const { attends, rows, slots } = this;
+    const { state, timer, attended, leader } = batch.registers[register] as RegisterColumns;
+    attends.fill(0, 0, batch.count);
+    const before = batch.attendedCount(register);
+    for (let i = 0; i < before; i++) attends[attended[i] as number] = 1;
+    for (let i = 0; i < fresh; i++) {
+      const row = rows[i] as number;
+      if (state[row] === looked.miss || ((timer[row] as number) & watchedBit) !== 0)
+        attends[row] = 1;
     }
-    this.deferredCount[batch.index] = 0;
-  }
-
-  /** Takes deferred rows out of the attended list. */
-  private withdraw(batch: PacketBatch): void {
-    if (this.deferredCount[batch.index] === 0) return;
-    const columns = this.columns(batch);
-    const before = batch.attendedCount(this.register);
-    let kept = 0;
-    for (let i = 0; i < before; i++) {
-      const row = columns.attended[i] as number;
-      if (columns.state[row] !== looked.deferred) columns.attended[kept++] = row;
-    }
-    batch.header[4 + this.register] = kept;
-  }
-
-  /** Slots that every batch still out has seen are done with. */
-  private retire(sequence: number): void {
-    for (let i = this.live.length - 1; i >= 0; i--) {
-      const slot = this.live[i] as number;
-      if (this.state[slot] !== settled || (this.until[slot] as number) > sequence) continue;
-      if (this.waiters[slot] !== 0) continue;
-      this.state[slot] = free;
-      this.unused.push(slot);
-      this.live[i] = this.live[this.live.length - 1] as number;
-      this.live.pop();
+    let count = 0;
+    for (let row = 0; row < batch.count; row++) if (attends[row] === 1) attended[count++] = row;
+    batch.header[4 + register] = count;
+    for (let i = 0; i < fresh; i++) {
+      const row = rows[i] as number;
+      let first = i;
+      for (let k = 0; k < i; k++) {
+        if (slots[k] === slots[i] && attends[rows[k] as number] === 1) {
+          first = k;
+          break;
+        }
+      }
+      leader[row] = rows[first] as number;
     }
   }
 
-  /** A write of this row's key is being started. */
-  begin(batch: PacketBatch, row: number): void {
-    let slot = this.find(batch, row);
+  /** A write of this row's key is being started. Returns its slot, for `settle` or `abandon`. */
+  begin(batch: PacketBatch, register: number, row: number): number {
+    const { key } = batch.registers[register] as RegisterColumns;
+    let slot = this.keys.find(batch.view, key + row * 16);
     if (slot < 0) {
-      const taken = this.unused.pop();
-      if (taken === undefined) throw new Error('more writes in flight than batches have rows');
-      slot = taken;
-      const at = this.columns(batch).key + row * 16;
-      for (let i = 0; i < 4; i++) this.keys[slot * 4 + i] = batch.view.getUint32(at + i * 4, true);
-      this.live.push(slot);
+      if (this.keys.full) this.forgetOne();
+      slot = this.keys.add(batch.view, key + row * 16);
     }
-    this.state[slot] = pending;
     this.writers[slot] = (this.writers[slot] as number) + 1;
+    return slot;
   }
 
-  /** The write of this row's key has settled; its columns hold what it came to. */
-  settle(batch: PacketBatch, row: number): void {
-    const slot = this.find(batch, row);
-    if (slot < 0) throw new Error('a write settled that was never begun');
-    const columns = this.columns(batch);
+  /** The write has settled; the row's columns hold what it came to. */
+  settle(slot: number, batch: PacketBatch, register: number, row: number): void {
+    const columns = batch.registers[register] as RegisterColumns;
     this.writers[slot] = (this.writers[slot] as number) - 1;
-    if (this.writers[slot] === 0) this.state[slot] = settled;
     this.until[slot] = this.issued;
     this.result[slot] = columns.state[row] as number;
     this.timer[slot] = columns.timer[row] as number;
@@ -199,68 +175,75 @@ export class InFlight {
     this.versions.set(batch.bytes.subarray(version, version + 8), slot * 8);
     const record = columns.record + row * columns.stride;
     this.records.set(batch.bytes.subarray(record, record + this.size), slot * this.size);
-    this.retire(this.oldest(batch));
+    this.retire();
   }
 
-  /** Nothing is retired on settling unless no lookup is in flight. */
-  private oldest(batch: PacketBatch): number {
-    return this.issuedAt[batch.index] === this.issued ? this.issued : 0;
+  /** Nobody will know what the write came to: its batch was reclaimed. */
+  abandon(slot: number): void {
+    this.writers[slot] = (this.writers[slot] as number) - 1;
+    if (this.writers[slot] === 0) this.keys.remove(slot);
   }
 
-  /**
-   * The batch is the oldest: all writes that its deferred rows wait for have settled. Gives them the
-   * results and puts them in the attended list, under their first as leader. Returns how many.
-   */
-  resume(batch: PacketBatch): number {
-    const waiting = this.deferredCount[batch.index] as number;
-    if (waiting === 0) return 0;
-    const columns = this.columns(batch);
-    const rows = this.deferredRows[batch.index] as Uint16Array;
-    const slots = this.deferredSlots[batch.index] as Uint32Array;
-    this.release(batch);
-    let attended = batch.attendedCount(this.register);
-    const first = attended;
-    for (let i = 0; i < waiting; i++) {
-      const row = rows[i] as number;
-      this.copy(slots[i] as number, batch, row);
-      let leader = row;
-      for (let k = first; k < attended; k++) {
-        const other = columns.attended[k] as number;
-        if (this.sameKey(batch, other, row)) {
-          leader = columns.leader[other] as number;
-          break;
-        }
+  /** Lets go of the slots that no batch still out looked up too early for. */
+  private retire(): void {
+    const { live } = this.keys;
+    if (live.length === 0) return;
+    const oldest = this.oldestLookup();
+    for (let i = live.length - 1; i >= 0; i--) {
+      const slot = live[i] as number;
+      if (this.writers[slot] === 0 && (this.until[slot] as number) < oldest) this.keys.remove(slot);
+    }
+  }
+
+  private oldestLookup(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < this.batches.length; index++) {
+      const batch = this.batches[index];
+      if (!batch?.leased || batch.lease !== this.leases[index]) continue;
+      for (let register = 0; register < maxRegisters; register++) {
+        const issuedAt = this.issuedAt[index * maxRegisters + register] as number;
+        if (issuedAt !== 0 && issuedAt < oldest) oldest = issuedAt;
       }
-      columns.leader[row] = leader;
-      columns.attended[attended++] = row;
     }
-    batch.header[4 + this.register] = attended;
-    return waiting;
+    return oldest;
   }
 
-  private sameKey(batch: PacketBatch, a: number, b: number): boolean {
-    const { key } = this.columns(batch);
-    for (let i = 0; i < 16; i += 4) {
-      if (batch.view.getUint32(key + a * 16 + i) !== batch.view.getUint32(key + b * 16 + i))
-        return false;
+  /** The settled slot that has been there for the longest: who needed it will see a conflict. */
+  private forgetOne(): void {
+    let oldest = -1;
+    for (const slot of this.keys.live) {
+      if (this.writers[slot] !== 0) continue;
+      if (oldest < 0 || (this.until[slot] as number) < (this.until[oldest] as number))
+        oldest = slot;
     }
-    return true;
+    if (oldest < 0) throw new Error('more writes in flight than batches have rows');
+    this.keys.remove(oldest);
   }
 }
 
 const flights = new WeakMap<Lane, Map<string, InFlight>>();
 
-/** The slots of one table in one lane; the same for every operator that asks. */
-export function inFlight(lane: Lane, table: Table, register: number): InFlight {
+/** The slots of one table in one lane; the same for every operator that asks, and for its aliases. */
+export function inFlight(lane: Lane, table: Table): InFlight {
   let tables = flights.get(lane);
   if (!tables) {
     tables = new Map();
     flights.set(lane, tables);
   }
-  let flight = tables.get(table.name);
+  let flight = tables.get(table.storage);
   if (!flight) {
-    flight = new InFlight(register, table.schema.size, lane.rowsOut);
-    tables.set(table.name, flight);
+    flight = new InFlight(table.schema.size, lane.rowsOut);
+    tables.set(table.storage, flight);
   }
   return flight;
+}
+
+/** True when every record that a batch has read so far is up to date with this lane's writes. */
+export function isUpToDate(lane: Lane, batch: PacketBatch): boolean {
+  const tables = flights.get(lane);
+  if (!tables) return true;
+  for (const flight of tables.values()) {
+    if (!flight.bringUpToDate(batch)) return false;
+  }
+  return true;
 }
