@@ -69,3 +69,4 @@ export { type BatchOperator, batchOperator, synchronousOperator } from './stream
 export { Packet } from './streams/packet.ts';
 export { trait, type WhereMask, where } from './streams/traits.ts';
 export { drop, forward, type Verdict } from './streams/verdict.ts';
+export { formatIpv4, ip, parseIpv4 } from './wire/address.ts';

@@ -23,6 +23,17 @@ export function parseIpv4(text: string): number | undefined {
   return address;
 }
 
+/**
+ * An address written in code: `ip('10.0.0.5')`.
+ *
+ * @throws {RangeError} for text that is not an IPv4 address
+ */
+export function ip(text: string): number {
+  const address = parseIpv4(text);
+  if (address === undefined) throw new RangeError(`${text} is not an IPv4 address`);
+  return address;
+}
+
 export function formatIpv4(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
