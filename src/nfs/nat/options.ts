@@ -47,7 +47,7 @@ export interface NatOptions {
   readonly neighbours?: readonly StaticNeighbour[];
   /** Default: endpoint-independent (RFC 4787 REQ-8). */
   readonly filtering?: 'endpoint-independent' | 'address-and-port-dependent';
-  /** Default: drop, counted as `ipv6`. */
+  /** IPv6 is dropped and counted as `ipv6`; `route` is refused in this release. Default: drop. */
   readonly ipv6?: 'drop' | 'route';
   /** Mappings at the most. Default 65,536. */
   readonly capacity?: number;

@@ -48,6 +48,9 @@ export function resolve(options: NatOptions): ResolvedNat {
       );
     }
   }
+  if (options.ipv6 === 'route') {
+    throw new NatOptionsError('ipv6', 'routing IPv6 is not in this release: write drop');
+  }
   if (options.pool.length === 0)
     throw new NatOptionsError('pool', 'needs at least one external address');
   if (new Set(options.pool).size !== options.pool.length)
