@@ -5,7 +5,8 @@ namespace rxnf {
 // Holds the home bucket's lock: at most one writer changes the set of keys that live there.
 struct Table::Locked {
   explicit Locked(Bucket &b) : bucket(b) {
-    while (bucket.lock.exchange(1, std::memory_order_acquire) != 0) __builtin_ia32_pause();
+    for (uint32_t spins = 0; bucket.lock.exchange(1, std::memory_order_acquire) != 0; spins++)
+      wait(spins);
   }
   ~Locked() { bucket.lock.store(0, std::memory_order_release); }
   Bucket &bucket;

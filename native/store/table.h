@@ -17,6 +17,7 @@
 // finds less than T left, so a record idles for T at least; swept every T/4, for 1.5 T at most.
 #pragma once
 #include <emmintrin.h>
+#include <sched.h>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -135,7 +136,7 @@ class Table {
       const uint64_t v = e->version.load(std::memory_order_acquire);
       if (v == 0) return 0;
       if (v & 1) [[unlikely]] {
-        __builtin_ia32_pause();
+        wait(spins);
         continue;
       }
       std::memcpy(out, e->record(), Fixed ? Fixed : config_.record_size);
@@ -215,7 +216,15 @@ class Table {
   static constexpr uint32_t max_record = 1024;
 
  private:
-  static constexpr uint32_t max_spins = 1 << 16;  // a writer is inside for tens of nanoseconds
+  // A writer is inside for tens of nanoseconds, unless it is preempted there: then it needs a core,
+  // and gets tens of milliseconds to find one.
+  static constexpr uint32_t max_spins = 1 << 16;
+  static void wait(uint32_t spins) {
+    if (spins < 256)
+      __builtin_ia32_pause();
+    else
+      sched_yield();
+  }
 
   static uint32_t buckets_for(uint32_t capacity) {
     uint64_t n = 16;
