@@ -191,6 +191,16 @@ void every_prefix() {
   }
 }
 
+// A router may quote as little as the header and eight bytes (RFC 792); less is of no use.
+void quotes_of_every_length() {
+  const Bytes quoted = ipv4(17, udp({1, 2, 3, 4}), 0, {1, 1, 1, 0});
+  for (size_t length = 0; length <= quoted.size(); length++) {
+    const Bytes quote(quoted.begin(), quoted.begin() + static_cast<std::ptrdiff_t>(length));
+    const Bytes frame = ethernet(0x0800) + ipv4(1, icmp(3, Bytes{0, 0, 0, 0} + quote));
+    EXPECT((parse_alike(frame, frame.size()).verdict == 0) == (length >= 24 + 8));
+  }
+}
+
 // A sound packet's headers lie in it, whatever its fields say.
 void any_byte_changed() {
   Random random(5);
@@ -221,5 +231,6 @@ void any_byte_changed() {
 
 int main() {
   every_prefix();
+  quotes_of_every_length();
   any_byte_changed();
 }
