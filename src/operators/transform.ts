@@ -1,14 +1,19 @@
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
-import type { Looked, Place, RecordCursor } from '../state/cursor.ts';
+import type { Place, RecordCursor } from '../state/cursor.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
-import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
+import {
+  type BatchOperator,
+  type BatchOperatorOn,
+  synchronousOperator,
+} from '../streams/operator.ts';
 import type { Packet } from '../streams/packet.ts';
 import { everyPacket, matches, type WhereMask } from '../streams/traits.ts';
 import type { Verdict } from '../streams/verdict.ts';
+import type { LookedTables } from './looked-tables.ts';
 
 /**
  * An author's function: sees the packet and its records, stages header edits and writes, and returns
@@ -23,13 +28,6 @@ export interface TransformOptions {
   readonly where?: WhereMask;
 }
 
-type LookedTables<T extends readonly Table[]> = T extends readonly [
-  infer Head,
-  ...infer Tail extends readonly Table[],
-]
-  ? (Head extends Table<infer Name, infer F> ? Looked<Name, F> : never) & LookedTables<Tail>
-  : unknown;
-
 /**
  * Runs an author's function for each packet that the named tables' lookups attended (see
  * `LookupOptions.attend`), in order; with no tables, for each pending packet.
@@ -41,11 +39,11 @@ type LookedTables<T extends readonly Table[]> = T extends readonly [
  * })
  */
 export function transform<F>(decide: Decide<F>, options?: TransformOptions): BatchOperator<F>;
-export function transform<const T extends readonly AnyTable[], F extends LookedTables<T>>(
+export function transform<const T extends readonly AnyTable[]>(
   tables: T,
   decide: Decide<LookedTables<T>>,
   options?: TransformOptions,
-): BatchOperator<F>;
+): BatchOperatorOn<LookedTables<T>>;
 export function transform<F>(
   first: Decide<F> | readonly Table[],
   second?: Decide<F> | TransformOptions,

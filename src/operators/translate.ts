@@ -1,18 +1,16 @@
 import type { Looked } from '../state/cursor.ts';
+import type { FieldsOfKind } from '../state/record.ts';
 import type { Table } from '../state/table.ts';
 import { edit } from '../streams/batch.ts';
-import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
+import { type BatchOperatorOn, synchronousOperator } from '../streams/operator.ts';
 import { everyPacket, type WhereMask } from '../streams/traits.ts';
-
-/** Names of a record's fields of one kind. */
-type FieldsOfKind<F> = keyof F & string;
 
 export interface TranslateOptions<F> {
   readonly side: 'source' | 'destination';
   /** Field with the new address, declared as `ipv4`. */
-  readonly address: FieldsOfKind<F>;
+  readonly address: FieldsOfKind<F, 'ipv4'>;
   /** Field with the new port or ICMP query identifier, declared as `port`. */
-  readonly port: FieldsOfKind<F>;
+  readonly port: FieldsOfKind<F, 'port'>;
   readonly where?: WhereMask;
 }
 
@@ -22,10 +20,10 @@ export interface TranslateOptions<F> {
  *
  * @example translate(bindings, { side: 'source', address: 'address', port: 'port' })
  */
-export function translate<Name extends string, F, In extends Looked<Name, F>>(
+export function translate<Name extends string, F>(
   table: Table<Name, F>,
   options: TranslateOptions<F>,
-): BatchOperator<In> {
+): BatchOperatorOn<Looked<Name, F>> {
   const { offsets, fields } = table.schema;
   const kind = (field: string) => (fields as Record<string, { kind: string }>)[field]?.kind;
   if (kind(options.address) !== 'ipv4')

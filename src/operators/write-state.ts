@@ -1,16 +1,8 @@
-import type { Looked } from '../state/cursor.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import type { PacketBatch } from '../streams/batch.ts';
-import { type BatchOperator, batchOperator } from '../streams/operator.ts';
+import { type BatchOperatorOn, batchOperator } from '../streams/operator.ts';
+import type { LookedTables } from './looked-tables.ts';
 import { Writing } from './writing.ts';
-
-/** The records of several tables, each as a field of the packet. */
-export type LookedTables<T extends readonly AnyTable[]> = T extends readonly [
-  Table<infer Name, infer F>,
-  ...infer Rest extends readonly AnyTable[],
-]
-  ? Looked<Name, F> & LookedTables<Rest>
-  : unknown;
 
 export interface WriteOptions {
   /**
@@ -33,10 +25,10 @@ export interface WriteOptions {
  *
  * @example packets.pipe(lookupState(bindings, ...), transform([bindings], bind), writeState([bindings]))
  */
-export function writeState<const T extends readonly AnyTable[], F extends LookedTables<T>>(
+export function writeState<const T extends readonly AnyTable[]>(
   tables: T,
   options: WriteOptions = {},
-): BatchOperator<F> {
+): BatchOperatorOn<LookedTables<T>> {
   const name = `writeState(${tables.map((t) => t.name).join(', ')})`;
   return batchOperator(name, (lane, emit) => {
     const writing = new Writing(lane, tables as readonly Table[], options.undone, emit);

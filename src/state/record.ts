@@ -7,20 +7,20 @@
  */
 
 /** How one field is read and written at a byte offset of a view. */
-export interface FieldType<T> {
-  readonly kind: string;
+export interface FieldType<T, Kind extends string = string> {
+  readonly kind: Kind;
   readonly size: number;
   readonly align: number;
   get(view: DataView, at: number): T;
   set(view: DataView, at: number, value: T): void;
 }
 
-const numeric = (
-  kind: string,
+const numeric = <Kind extends string>(
+  kind: Kind,
   size: number,
   get: (view: DataView, at: number) => number,
   set: (view: DataView, at: number, value: number) => void,
-): FieldType<number> => ({ kind, size, align: size, get, set });
+): FieldType<number, Kind> => ({ kind, size, align: size, get, set });
 
 export const u8 = numeric(
   'u8',
@@ -80,6 +80,14 @@ export function bytes(length: number): FieldType<Uint8Array> {
 }
 
 export type Fields = Readonly<Record<string, FieldType<never>>>;
+/** Names of the fields of one kind: `FieldsOfKind<F, 'ipv4'>`. */
+export type FieldsOfKind<F, Kind extends string> = {
+  [Name in keyof F & string]: F[Name] extends { readonly kind: infer K }
+    ? K extends Kind
+      ? Name
+      : never
+    : never;
+}[keyof F & string];
 type Value<F> = F extends FieldType<infer T> ? T : never;
 /** The plain values of a record. */
 export type Values<F> = { -readonly [K in keyof F]: Value<F[K]> };

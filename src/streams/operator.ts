@@ -11,6 +11,11 @@ import type { Lane } from './lane.ts';
 
 export type BatchOperator<In, Out = In> = OperatorFunction<PacketBatch<In>, PacketBatch<Out>>;
 
+/** For batches with these fields and whatever others, which it hands on. */
+export type BatchOperatorOn<Fields> = <In extends Fields>(
+  source: Observable<PacketBatch<In>>,
+) => Observable<PacketBatch<In>>;
+
 type Emit = (batch: PacketBatch) => void;
 
 /** Work that is done with a batch when it returns. */
