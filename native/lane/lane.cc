@@ -39,6 +39,7 @@ Lane::Lane(const rxnf_pool &pool, const LaneConfig &config)
   std::memset(block_.get(), 0, bytes);
   for (uint32_t i = 0; i < config.batches; i++) batches_.push_back(layout_.at(block_.get(), i));
   control_->receive_into = -1;
+  counters_->tick_ns = monotonic_ns();
   for (auto &b : control_->budget) b = -1;
 }
 
@@ -110,7 +111,6 @@ void Lane::settle(Batch &b) {
 }
 
 void Lane::receive(Batch &b) {
-  if (!control_->virtual_clock) counters_->tick_ns = monotonic_ns();
   BatchHeader &h = *b.header;
   std::memset(&h, 0, sizeof h);
   h.receive_tick = counters_->tick_ns;
@@ -157,6 +157,8 @@ int32_t Lane::breathe() {
   for (int32_t k = 0; k < control_->transmit_count; k++)
     settle(batches_[static_cast<uint32_t>(control_->transmit[k])]);
   control_->transmit_count = 0;
+  // The clock goes on while every batch is out: stores and timers wait by it.
+  if (!control_->virtual_clock) counters_->tick_ns = monotonic_ns();
   if (control_->receive_into < 0) return 0;
   Batch &b = batches_[static_cast<uint32_t>(control_->receive_into)];
   receive(b);

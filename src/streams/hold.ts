@@ -44,7 +44,7 @@ export class Hold {
     lane.holds.push(this);
     lane.polled(this);
     lane.every(Math.max(1, Math.floor(options.milliseconds / 4)), (now) => this.expire(now));
-    lane.onClose(() => this.dropWhere(() => true));
+    lane.onClose(() => this.close());
   }
 
   /** Packets held now. */
@@ -84,6 +84,14 @@ export class Hold {
       this.ready.shift();
       this.size--;
     }
+  }
+
+  private close(): void {
+    for (const { handle } of this.ready.splice(0)) {
+      this.lane.dropHeld(handle, -this.expired);
+      this.size--;
+    }
+    this.dropWhere(() => true);
   }
 
   private expire(now: number): void {

@@ -73,7 +73,9 @@ interface Task {
   readonly run: (nowMilliseconds: number) => void;
 }
 
-const unsettledAfterMilliseconds = 1000;
+// A batch that is out for longer is reported before it has been a second.
+const unsettledAfterMilliseconds = 750;
+const checkMilliseconds = 250;
 
 let lanesMade = 0;
 
@@ -141,6 +143,9 @@ export class Lane {
     );
     this.free.push(...this.batches.toReversed());
     this.control[this.word('virtualClock')] = this.virtual ? 1 : 0;
+    if (this.virtual) this.counters[0] = 0;
+    this.nextTask = this.nowMilliseconds;
+    this.nextCheck = this.nowMilliseconds;
     for (const [number, port] of ports.entries()) port.attach(this, number);
     this.pumps = ports.filter((port) => port.pump !== undefined);
     this.packets = new Observable((subscriber) => {
@@ -184,7 +189,9 @@ export class Lane {
 
   /** Calls `run` every `interval` milliseconds of lane time, between breaths. */
   every(interval: number, run: (nowMilliseconds: number) => void): void {
-    this.tasks.push({ interval, due: this.nowMilliseconds + interval, run });
+    const due = (this.nowMilliseconds + interval) >>> 0;
+    this.tasks.push({ interval, due, run });
+    if (((due - this.nextTask) | 0) < 0) this.nextTask = due;
   }
 
   /** Has a store session polled once a breath. */
@@ -258,25 +265,25 @@ export class Lane {
   }
 
   private runTasks(now: number): void {
-    this.nextTask = now + 1000;
+    if (((now - this.nextCheck) | 0) >= 0) {
+      this.nextCheck = (now + checkMilliseconds) >>> 0;
+      this.reportUnsettled(now);
+    }
+    this.nextTask = this.nextCheck;
     for (const task of this.tasks) {
       if (((now - task.due) | 0) >= 0) {
-        task.due = now + task.interval;
+        task.due = (now + task.interval) >>> 0;
         task.run(now);
       }
       if (((task.due - this.nextTask) | 0) < 0) this.nextTask = task.due;
     }
-    if (((now - this.nextCheck) | 0) >= 0) {
-      this.nextCheck = now + unsettledAfterMilliseconds;
-      for (const batch of this.batches) {
-        if (batch.leased && now - batch.leasedAt >= unsettledAfterMilliseconds) {
-          this.report({
-            event: 'batch-unsettled',
-            holder: batch.holder,
-            milliseconds: now - batch.leasedAt,
-          });
-        }
-      }
+  }
+
+  private reportUnsettled(now: number): void {
+    for (const batch of this.batches) {
+      const milliseconds = (now - batch.leasedAt) >>> 0;
+      if (!batch.leased || milliseconds < unsettledAfterMilliseconds) continue;
+      this.report({ event: 'batch-unsettled', holder: batch.holder, milliseconds });
     }
   }
 
@@ -285,7 +292,7 @@ export class Lane {
     const kind = `${event.event} ${String(event.holder ?? '')}`;
     const now = this.nowMilliseconds;
     const last = this.lastLogged.get(kind);
-    if (last !== undefined && now - last < 1000) return;
+    if (last !== undefined && (now - last) >>> 0 < 1000) return;
     this.lastLogged.set(kind, now);
     this.log(event);
   }
@@ -336,6 +343,16 @@ export class Lane {
     this.control[at + 3] = ingress;
     this.control[this.word('injectCount')] = count + 1;
     return true;
+  }
+
+  /** Packets let in again that no breath will receive. */
+  private dropInjected(): void {
+    const why = -drop('unsubscribed');
+    const count = this.control[this.word('injectCount')] as number;
+    for (let i = 0; i < count; i++) {
+      this.dropHeld(this.control[this.word('inject') + i * 4] as number, why);
+    }
+    this.control[this.word('injectCount')] = 0;
   }
 
   /** Frees a held packet and counts it as dropped. */
@@ -399,6 +416,7 @@ export class Lane {
     this.observer?.complete();
     this.reclaim();
     this.breathe();
+    this.dropInjected();
     for (const close of this.closers.toReversed()) close();
     native.closeLane(this.number);
   }
