@@ -135,12 +135,17 @@ export function record<F extends Record<string, FieldType<any>>>(
 
 /** Members of the cursor in src/state/cursor.ts. */
 const reserved = new Set([
-  'found',
   'attended',
+  'constructor',
   'create',
-  'update',
-  'remove',
-  'timer',
-  'watched',
+  'discard',
+  'found',
   'key',
+  'place',
+  'remove',
+  'reserve',
+  'size',
+  'timer',
+  'update',
+  'watched',
 ]);

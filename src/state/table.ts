@@ -1,4 +1,5 @@
 /** Tables: a record schema with a key space, a bound, timers, and what losing a write may cost. */
+import { Packet } from '../streams/packet.ts';
 import type { RecordSchema } from './record.ts';
 
 export interface TableOptions {
@@ -31,6 +32,7 @@ export interface Table<Name extends string = string, F = object> {
 /**
  * Declares a table.
  *
+ * @throws {RangeError} naming the option, or a name that packets use themselves
  * @example
  * const bindings = table('binding', binding, { capacity: 100_000, idleSeconds: [300, 7440] });
  */
@@ -47,8 +49,9 @@ export function table<Name extends string, F>(
     if (!(s >= 0 && s < longest))
       throw new RangeError(`table ${name}: idleSeconds ${s} is not between 0 and ${longest}`);
   }
-  if (!(options.capacity >= 1))
-    throw new RangeError(`table ${name}: capacity ${options.capacity} is not positive`);
+  if (!Number.isInteger(options.capacity) || options.capacity < 1 || options.capacity > 2 ** 28)
+    throw new RangeError(`table ${name}: capacity ${options.capacity} is not 1 to 2^28`);
+  checkName(name);
   return {
     name,
     storage: name,
@@ -67,8 +70,17 @@ export function alias<Name extends string, F>(
   original: Table<string, F>,
   name: Name,
 ): Table<Name, F> {
+  checkName(name);
   return { ...original, name };
 }
+
+/** A table's record is a property of the packet, so it cannot be called as one of its members is. */
+function checkName(name: string): void {
+  if (name in Packet.prototype || packetFields.has(name))
+    throw new RangeError(`a table cannot be named ${name}: packets have a member of that name`);
+}
+
+const packetFields = new Set(['arena', 'batch', 'row', 'start', 'view']);
 
 /** A table of whatever record. */
 // biome-ignore lint/suspicious/noExplicitAny: a record's fields are invariant
