@@ -65,7 +65,12 @@ export {
   type LaneStatistics,
 } from './streams/lane.ts';
 export { MemoryPort, type MemoryPortOptions, memoryPool } from './streams/memory-port.ts';
-export { type BatchOperator, batchOperator, synchronousOperator } from './streams/operator.ts';
+export {
+  type BatchOperator,
+  type BatchOperatorOn,
+  batchOperator,
+  synchronousOperator,
+} from './streams/operator.ts';
 export { Packet } from './streams/packet.ts';
 export { trait, type WhereMask, where } from './streams/traits.ts';
 export { drop, forward, type Verdict } from './streams/verdict.ts';

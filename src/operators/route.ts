@@ -1,10 +1,11 @@
+import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
 import type { MemorySession } from '../state/memory-store.ts';
 import { bytes, record } from '../state/record.ts';
 import { sessionOf } from '../state/sessions.ts';
 import { type Table, table } from '../state/table.ts';
 import type { PacketBatch } from '../streams/batch.ts';
-import type { Lane } from '../streams/lane.ts';
+import { callbackError, type Lane } from '../streams/lane.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
 import type { Packet } from '../streams/packet.ts';
 import { everyPacket, type WhereMask } from '../streams/traits.ts';
@@ -78,6 +79,7 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
       if (!batch.mayMatch(rows)) return;
       const exceptions = run(batch);
       for (let i = 0; i < exceptions; i++) except(batch, batch.exception[i] as number);
+      if (exceptions > 0 && lane.debug) packet.expire();
     };
 
     function except(batch: PacketBatch, row: number): void {
@@ -89,11 +91,14 @@ export function route<F>(options: RouteOptions): BatchOperator<F> {
       packet.move(batch, row);
       const nextHop =
         routeExceptions[code] === 'unresolved' ? batch.view.getUint32(batch.link + row * 16) : 0;
-      batch.verdict[row] = options.onException(
-        packet,
-        routeExceptions[code] as RouteException,
-        nextHop,
-      );
+      const exception = routeExceptions[code] as RouteException;
+      try {
+        batch.verdict[row] = options.onException(packet, exception, nextHop);
+      } catch (error) {
+        if (error instanceof AssertionError) throw error;
+        batch.verdict[row] = -callbackError;
+        lane.report({ event: 'callback-error', message: String(error) });
+      }
     }
   });
 }
