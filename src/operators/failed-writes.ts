@@ -6,7 +6,6 @@
  */
 import {
   type Decider,
-  edit,
   looked,
   type PacketBatch,
   type RegisterColumns,
@@ -189,7 +188,7 @@ export class FailedWrites {
   /** Decides them again, or drops them with `instead`; where a table is full, with that. */
   decide(instead: Verdict | undefined): void {
     const { batch, fates, decider } = this;
-    const { verdict, edits } = batch;
+    const { verdict } = batch;
     for (let row = 0; row < batch.count; row++) {
       // Held: the buffer has another owner. Parked: not in this arm of a branch.
       if (fates[row] === fate.stands || verdict[row] === held || verdict[row] === parked) continue;
@@ -197,9 +196,10 @@ export class FailedWrites {
         if ((verdict[row] as number) >= 0) verdict[row] = full;
         continue;
       }
-      edits[row] = (edits[row] as number) & edit.hop;
+      if (!decider?.decided(batch, row)) continue;
+      batch.withdraw(row);
       verdict[row] = instead ?? 0;
-      if (instead === undefined) decider?.decide(batch, row);
+      if (instead === undefined) decider.decide(batch, row);
     }
   }
 }

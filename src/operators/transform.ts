@@ -1,9 +1,8 @@
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
 import type { Place, RecordCursor } from '../state/cursor.ts';
-import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
-import { type Decider, looked, type PacketBatch, type RegisterColumns } from '../streams/batch.ts';
+import type { Decider, PacketBatch, RegisterColumns } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
 import {
   type BatchOperator,
@@ -66,14 +65,14 @@ class Author implements Decider {
   private readonly lane: Lane;
   private readonly run: Decide<unknown>;
   private readonly packet: Packet;
-  private readonly synchronous: boolean;
+  /** By batch, by row: the lease in which this function decided it last. */
+  private readonly leases: Float64Array[] = [];
   private readonly cursors: readonly RecordCursor[];
   private readonly places: readonly Place[];
 
   constructor(lane: Lane, run: Decide<unknown>, tables: readonly { readonly name: string }[]) {
     this.lane = lane;
     this.run = run;
-    this.synchronous = lane.tables.every((table) => sessionOf(lane, table as AnyTable).synchronous);
     const { packet, cursors } = authorPacket(lane);
     this.packet = packet;
     this.cursors = tables.map((table) => cursors[lane.register(table.name)] as RecordCursor);
@@ -84,24 +83,9 @@ class Author implements Decider {
     for (let r = 0; r < batch.registers.length; r++) batch.deciders[r] = this;
     const { count, verdict, traits } = batch;
     for (let row = 0; row < count; row++) {
-      if (
-        verdict[row] !== 0 ||
-        !matches(traits[row] as number, mask) ||
-        this.isDeferred(batch, row)
-      )
-        continue;
-      this.decide(batch, row);
+      if (verdict[row] === 0 && matches(traits[row] as number, mask)) this.first(batch, row);
     }
     if (this.lane.debug) this.packet.expire();
-  }
-
-  /** Waits for an earlier batch's write, in any of its tables; `writeState` decides it then. */
-  private isDeferred(batch: PacketBatch, row: number): boolean {
-    if (this.synchronous) return false;
-    for (let r = 0; r < batch.registers.length; r++) {
-      if ((batch.registers[r] as RegisterColumns).state[row] === looked.deferred) return true;
-    }
-    return false;
   }
 
   /** Rows that any of the registers attended, each once, in the batch's order. */
@@ -129,8 +113,7 @@ class Author implements Decider {
 
   private list(batch: PacketBatch, rows: Uint16Array, count: number, mask: WhereMask): void {
     for (let i = 0; i < count; i++) {
-      const row = rows[i] as number;
-      if (!this.isDeferred(batch, row)) this.decideIf(batch, row, mask);
+      this.decideIf(batch, rows[i] as number, mask);
     }
   }
 
@@ -159,13 +142,28 @@ class Author implements Decider {
           this.positions[k] = at + 1;
         }
       }
-      if (!this.isDeferred(batch, next)) this.decideIf(batch, next, mask);
+      this.decideIf(batch, next, mask);
     }
   }
 
   private decideIf(batch: PacketBatch, row: number, mask: WhereMask): void {
     if (batch.verdict[row] === 0 && matches(batch.traits[row] as number, mask))
-      this.decide(batch, row);
+      this.first(batch, row);
+  }
+
+  private first(batch: PacketBatch, row: number): void {
+    let leases = this.leases[batch.index];
+    if (!leases) {
+      leases = new Float64Array(batch.capacity);
+      this.leases[batch.index] = leases;
+    }
+    leases[row] = batch.lease;
+    batch.beginAuthor(row);
+    this.decide(batch, row);
+  }
+
+  decided(batch: PacketBatch, row: number): boolean {
+    return this.leases[batch.index]?.[row] === batch.lease;
   }
 
   /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */

@@ -47,7 +47,8 @@ export class Packet {
       throw Object.assign(new Error('a Packet was used after its callback'), {
         code: 'ERR_STALE_PACKET',
       });
-    if (offset < 0 || offset + bytes > (this.batch.length[this.row] as number)) {
+    const length = this.batch.length[this.row] as number;
+    if (!(offset >= 0 && bytes >= 0 && offset + bytes <= length)) {
       throw new RangeError(`offset ${offset} of ${bytes} bytes lies outside the packet`);
     }
     return this.start + offset;
@@ -128,27 +129,27 @@ export class Packet {
   /** Stages a new source endpoint: address and port, or address and ICMP query identifier. */
   setSource(address: number, port: number): void {
     const { batch, row } = this;
+    batch.author(row, edit.source);
     batch.newSource[row] = swap32(address);
     batch.newSourcePort[row] = swap16(port);
-    batch.edits[row] = (batch.edits[row] as number) | edit.source;
   }
 
   /** Stages a new destination endpoint. */
   setDestination(address: number, port: number): void {
     const { batch, row } = this;
+    batch.author(row, edit.destination);
     batch.newDestination[row] = swap32(address);
     batch.newDestinationPort[row] = swap16(port);
-    batch.edits[row] = (batch.edits[row] as number) | edit.destination;
   }
 
   /** Stages the next hop: TTL less one, link addresses, and the verdict forward(port). */
   setNextHop(port: number, destination: Uint8Array, source: Uint8Array): void {
     const { batch, row } = this;
+    batch.author(row, edit.hop);
     const at = batch.link + row * 16;
     batch.bytes.set(destination, at);
     batch.bytes.set(source, at + 6);
     batch.egress[row] = port;
-    batch.edits[row] = (batch.edits[row] as number) | edit.hop;
   }
 
   get verdict(): Verdict {
