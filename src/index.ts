@@ -8,7 +8,14 @@
 
 export type { NativePool, PortCounters } from './native.ts';
 export { nat } from './nfs/nat/nat.ts';
-export type { NatOptions, NatRoute, NatTimeouts, Prefix } from './nfs/nat/options.ts';
+export type {
+  NatOptions,
+  NatPrefix6,
+  NatRoute,
+  NatRoute6,
+  NatTimeouts,
+  Prefix,
+} from './nfs/nat/options.ts';
 export {
   chain,
   type NetworkFunction,
@@ -74,4 +81,4 @@ export {
 export { Packet } from './streams/packet.ts';
 export { trait, type WhereMask, where } from './streams/traits.ts';
 export { drop, forward, type Verdict } from './streams/verdict.ts';
-export { formatIpv4, ip, parseIpv4 } from './wire/address.ts';
+export { formatIpv4, ip, parseIpv4, parseIpv6 } from './wire/address.ts';

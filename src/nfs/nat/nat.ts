@@ -1,7 +1,7 @@
 /**
  * A NAPT for TCP, UDP and ICMP queries over IPv4 (RFC 4787, 5382, 5508, 7857): endpoint-independent
  * mapping, hairpinning, fragments in any order, ICMP errors translated in both layers. It is also the
- * router between its links: ARP, longest-prefix match, TTL, MTU.
+ * router between its links: ARP, longest-prefix match, TTL, MTU. IPv6 it routes, or drops.
  *
  *   parse -> ARP -> fragments -> route out -+-> bindings by source -+-> decide -> write -> edits -> send
  *                                           +-> ports by destination+   (misses and TCP control only)
@@ -35,6 +35,7 @@ import {
   networkUnreachable,
   timeExceeded,
 } from '../router/icmp-errors.ts';
+import { routeIpv6 } from '../router/ipv6/route-ipv6.ts';
 import { Neighbours } from '../router/neighbours.ts';
 import { Binder } from './bind.ts';
 import { filterSessions } from './filter-sessions.ts';
@@ -114,6 +115,8 @@ function pipeline(
   const elsewhere = where({ all: [trait.ipv4], none: [external] });
   const outbound = { all: [trait.hasFlow, inside, crossing] };
 
+  const ipv6 = resolved.ipv6 ? routeIpv6(lane, resolved.ipv6) : everythingPasses;
+
   const byCallback = options.translation === 'callback';
   const attend = byCallback ? 'all' : 'misses';
 
@@ -148,6 +151,7 @@ function pipeline(
       established,
       parse(parsing),
       neighbours.answer(),
+      ipv6,
       dropRows([
         ...unsupported,
         { where: where({ all: [outside], none: [external, own] }), reason: 'not-translated' },

@@ -1,4 +1,9 @@
-/** What a NAT is configured with. Addresses are IPv4, numbers in host order. */
+/** What a NAT is configured with. IPv4 addresses are numbers in host order, IPv6 addresses 16 bytes. */
+import type { Prefix6 } from '../router/ipv6/addresses.ts';
+import type { Route6 } from '../router/ipv6/route-table.ts';
+
+export type NatPrefix6 = Prefix6;
+export type NatRoute6 = Route6;
 
 export interface Prefix {
   readonly address: number;
@@ -47,8 +52,15 @@ export interface NatOptions {
   readonly neighbours?: readonly StaticNeighbour[];
   /** Default: endpoint-independent (RFC 4787 REQ-8). */
   readonly filtering?: 'endpoint-independent' | 'address-and-port-dependent';
-  /** IPv6 is dropped and counted as `ipv6`; `route` is refused in this release. Default: drop. */
+  /**
+   * Default: drop, counted as `ipv6`. Routed IPv6 is not translated and not filtered: what is inside
+   * can be reached from outside.
+   */
   readonly ipv6?: 'drop' | 'route';
+  /** For `ipv6: 'route'`: own addresses by port name; link-local ones follow from MAC addresses. */
+  readonly interfaces6?: Readonly<Record<string, readonly NatPrefix6[]>>;
+  /** For `ipv6: 'route'`: beyond the links' own prefixes; `via` may be link-local. At most 4,096. */
+  readonly routes6?: readonly NatRoute6[];
   /** Mappings at the most. Default 65,536. */
   readonly capacity?: number;
   readonly timeouts?: NatTimeouts;

@@ -1,6 +1,9 @@
 /** Defaults of the options, and the mistakes that only the whole can show. */
 import { contains } from '../router/address-book.ts';
+import type { Ipv6RouterOptions } from '../router/ipv6/route-ipv6.ts';
 import type { NatOptions, NatRoute, NatTimeouts, Prefix } from './options.ts';
+import { NatOptionsError } from './options-error.ts';
+import { resolveIpv6 } from './resolve-ipv6.ts';
 
 export interface ResolvedNat {
   readonly timeouts: Required<NatTimeouts>;
@@ -8,17 +11,8 @@ export interface ResolvedNat {
   readonly ports: { readonly first: number; readonly last: number };
   /** The links' own prefixes and the routes given. */
   readonly routes: readonly NatRoute[];
-}
-
-/** A mistake in the options, with the field that it is in and what to do. */
-export class NatOptionsError extends Error {
-  readonly code = 'ERR_NAT_OPTIONS';
-  readonly field: string;
-
-  constructor(field: string, message: string) {
-    super(`${field}: ${message}`);
-    this.field = field;
-  }
+  /** Undefined: IPv6 is dropped. */
+  readonly ipv6: Ipv6RouterOptions | undefined;
 }
 
 /** Shortest timeouts that the RFCs allow, and our defaults. RFC 4787 REQ-5, 5382 REQ-5, 5508 REQ-2. */
@@ -48,9 +42,6 @@ export function resolve(options: NatOptions): ResolvedNat {
       );
     }
   }
-  if (options.ipv6 === 'route') {
-    throw new NatOptionsError('ipv6', 'routing IPv6 is not in this release: write drop');
-  }
   if (options.pool.length === 0)
     throw new NatOptionsError('pool', 'needs at least one external address');
   if (new Set(options.pool).size !== options.pool.length)
@@ -75,7 +66,8 @@ export function resolve(options: NatOptions): ResolvedNat {
       throw new NatOptionsError(`interfaces.${port}`, 'needs an address');
   }
   for (const [i, route] of (options.routes ?? []).entries()) checkRoute(`routes[${i}]`, route, own);
-  return { timeouts, capacity, ports, routes: [...own, ...(options.routes ?? [])] };
+  const routes = [...own, ...(options.routes ?? [])];
+  return { timeouts, capacity, ports, routes, ipv6: resolveIpv6(options) };
 }
 
 function checkRoute(
