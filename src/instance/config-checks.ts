@@ -1,5 +1,6 @@
 /** What only a whole configuration tells: names that must exist, addresses that must fit together. */
-import { contains, formatIpv4, maskIpv4, type Prefix } from '../wire/address.ts';
+import { contains, formatIpv4, formatPrefix, maskIpv4, type Prefix } from '../wire/address.ts';
+import { checkIpv6 } from './config-checks-ipv6.ts';
 import type { Ipv4Prefix } from './config-fields.ts';
 import type { InstanceConfig } from './config-schema.ts';
 
@@ -21,13 +22,16 @@ export function checkConfig(config: InstanceConfig): {
 } {
   const problems: CheckProblem[] = [];
   const links: Link[] = Object.entries(config.ports).flatMap(([port, { addresses }]) =>
-    addresses.map((it, i) => ({ ...it, port, path: ['ports', port, 'addresses', i] })),
+    addresses.flatMap((it, i) =>
+      it.version === 4 ? [{ ...it, port, path: ['ports', port, 'addresses', i] }] : [],
+    ),
   );
   checkRoles(config, problems);
   checkDevices(config, problems);
   checkLinks(links, problems);
   checkPool(config, links, problems);
   checkRoutes(config, links, problems);
+  checkIpv6(config, problems);
   return { problems, warnings: [...timeoutWarnings(config), ...otherWarnings(config)] };
 }
 
@@ -60,10 +64,10 @@ function checkRoles({ ports, nat }: InstanceConfig, problems: CheckProblem[]): v
         problem: 'neither inside nor outside of the NAT',
         mend: 'name it in nat.inside or nat.outside, or remove it',
       });
-    } else if (ports[name]?.addresses.length === 0) {
+    } else if (!ports[name]?.addresses.some((it) => it.version === 4)) {
       problems.push({
         path: ['ports', name, 'addresses'],
-        problem: 'no address: the NAT could not answer ARP on this link',
+        problem: 'no IPv4 address: the NAT could not answer ARP on this link',
         mend: 'write the address that hosts on this link use as their router, as in [10.99.0.1/24]',
       });
     }
@@ -153,7 +157,7 @@ function checkRoutes(
   const pool = new Set(config.nat.pool.flat());
   const prefixes = new Set<string>();
   config.routes.forEach(({ prefix, via, port }, i) => {
-    const key = `${prefix.address}/${prefix.length}`;
+    const key = formatPrefix(prefix);
     if (prefixes.has(key)) {
       const path = ['routes', i, 'prefix'];
       problems.push({ path, problem: 'a route for it is there already', mend: 'remove one' });
@@ -162,7 +166,13 @@ function checkRoutes(
     if (!(port in config.ports)) {
       const mend = `name one of: ${Object.keys(config.ports).join(', ')}`;
       problems.push({ path: ['routes', i, 'port'], problem: `no port is named "${port}"`, mend });
-    } else if (via !== undefined) {
+    } else if (via !== undefined && (typeof via === 'number') !== (prefix.version === 4)) {
+      problems.push({
+        path: ['routes', i, 'via'],
+        problem: `not of the IP version of ${formatPrefix(prefix)}`,
+        mend: 'write a router of that version',
+      });
+    } else if (typeof via === 'number') {
       const why = gatewayProblem(via, port, links, pool);
       if (why !== undefined) problems.push({ path: ['routes', i, 'via'], ...why });
     }
@@ -212,7 +222,7 @@ function timeoutWarnings({ nat: { timeouts } }: InstanceConfig): string[] {
 
 function otherWarnings({ nat, ports, routes }: InstanceConfig): string[] {
   const warnings: string[] = [];
-  if (!routes.some((it) => it.port === nat.outside)) {
+  if (!routes.some((it) => it.port === nat.outside && it.prefix.version === 4)) {
     warnings.push(
       `routes: none by port ${nat.outside}: only hosts on its own link can be reached; add { prefix: 0.0.0.0/0, via: ROUTER, port: ${nat.outside} }`,
     );

@@ -1,6 +1,14 @@
 /** Fields of a configuration that are more than numbers and words: text in, values out. */
 import { z } from 'zod';
-import { formatIpv4, maskIpv4, parseIpv4, parseMac, parsePrefix } from '../wire/address.ts';
+import {
+  formatPrefix,
+  maskIpv4,
+  type Prefix,
+  parseIpv4,
+  parseIpv6,
+  parseMac,
+  parsePrefix,
+} from '../wire/address.ts';
 
 /** An IPv4 address with the length of its network. */
 export interface Ipv4Prefix {
@@ -50,36 +58,27 @@ export const portName = textField('a port', 'write the name of one of the ports 
   text === '' ? undefined : text,
 );
 
-export const ipv4Address = textField(
-  'an IPv4 address',
-  'write four numbers from 0 to 255, as in 198.18.0.10',
-  parseIpv4,
+/** IPv4 as a number, IPv6 as 16 bytes. */
+export const routerAddress = textField<number | Uint8Array>(
+  'an IPv4 or IPv6 address',
+  'write it as in 198.18.0.10 or fe80::1',
+  (text) => parseIpv4(text) ?? parseIpv6(text),
 );
 
-export const interfaceAddress = textField<Ipv4Prefix>(
-  'an IPv4 address with the length of its network',
-  'write it as in 10.99.0.1/24',
-  (text) => {
-    const prefix = text.includes('/') ? parsePrefix(text) : undefined;
-    if (prefix?.version === 6)
-      return refuse('an IPv6 address, and the NAT has IPv4 addresses alone');
-    return prefix && { address: prefix.address, length: prefix.length };
-  },
+export const interfaceAddress = textField<Prefix>(
+  'an IPv4 or IPv6 address with the length of its network',
+  'write it as in 10.99.0.1/24 or 2001:db8::1/64',
+  (text) => (text.includes('/') ? parsePrefix(text) : undefined),
 );
 
-export const network = textField<Ipv4Prefix>(
-  'an IPv4 network',
-  'write it as in 10.0.0.0/8, or 0.0.0.0/0 for all there is',
+export const network = textField<Prefix>(
+  'an IPv4 or IPv6 network',
+  'write it as in 10.0.0.0/8 or 2001:db8::/32, or 0.0.0.0/0 and ::/0 for all there is',
   (text) => {
     const prefix = text.includes('/') ? parsePrefix(text) : undefined;
-    if (prefix?.version !== 4) return undefined;
-    const first = (prefix.address & maskIpv4(prefix.length)) >>> 0;
-    if (first !== prefix.address) {
-      return refuse(
-        `not the first address of its network, which is ${formatIpv4(first)}/${prefix.length}`,
-      );
-    }
-    return { address: prefix.address, length: prefix.length };
+    const first = prefix && firstOf(prefix);
+    if (first === undefined || formatPrefix(first) === formatPrefix(prefix as Prefix)) return first;
+    return refuse(`not the first address of its network, which is ${formatPrefix(first)}`);
   },
 );
 
@@ -127,6 +126,16 @@ export const portRange = textField(
     return range;
   },
 );
+
+/** The network of an address: its host bits are zero. */
+function firstOf(prefix: Prefix): Prefix {
+  const { length } = prefix;
+  if (prefix.version === 4) {
+    return { ...prefix, address: (prefix.address & maskIpv4(length)) >>> 0 };
+  }
+  const bits = (i: number) => Math.min(8, Math.max(0, length - 8 * i));
+  return { ...prefix, address: prefix.address.map((byte, i) => byte & (0xff00 >> bits(i))) };
+}
 
 function rangeOf(text: string): [first: number | undefined, last: number | undefined] {
   const [first = '', last = '', ...rest] = text.split('-').map((part) => part.trim());

@@ -4,11 +4,11 @@ import {
   addressRange,
   deviceName,
   interfaceAddress,
-  ipv4Address,
   macAddress,
   network,
   portName,
   portRange,
+  routerAddress,
 } from './config-fields.ts';
 
 /** A lane's batch has 512 rows, 32 of them for packets made here. */
@@ -34,6 +34,7 @@ export const nat = z.strictObject({
   filtering: z
     .enum(['endpoint-independent', 'address-and-port-dependent'])
     .default('endpoint-independent'),
+  /** `route`: passed on by routes, neither translated nor filtered. */
   ipv6: z.enum(['drop', 'route']).default('drop'),
   /** Mappings at the most. */
   capacity: z.int().min(1).max(16_777_216).default(65_536),
@@ -52,7 +53,7 @@ export const nat = z.strictObject({
 export const route = z.strictObject({
   prefix: network,
   /** Next router; absent: the destinations are on the port's link. */
-  via: ipv4Address.optional(),
+  via: routerAddress.optional(),
   port: portName,
 });
 

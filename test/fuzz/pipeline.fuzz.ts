@@ -1,8 +1,8 @@
 /** The whole NAT on arbitrary frames from both sides: nothing is lost, and nothing wrong comes out. */
 import assert from 'node:assert/strict';
-import { nat } from 'rxnf';
+import { type NatOptions, nat } from 'rxnf';
 import { Harness } from 'rxnf/testing';
-import { parseIpv4 } from '../../src/wire/address.ts';
+import { parseIpv4, parseIpv6 } from '../../src/wire/address.ts';
 import { concatenate } from '../../src/wire/bytes.ts';
 import { dissect } from '../../src/wire/frame.ts';
 import { isMalformed } from '../../src/wire/malformed.ts';
@@ -20,7 +20,17 @@ const ports = [
   { name: 'outside', mac: '00:00:00:00:00:00', mtu: 1000 },
 ];
 
-function network(filtering: 'endpoint-independent' | 'address-and-port-dependent') {
+const ip6 = (text: string) => parseIpv6(text) as Uint8Array;
+const routed: Partial<NatOptions> = {
+  ipv6: 'route',
+  interfaces6: {
+    inside: [{ address: ip6('2001:db8:1::1'), length: 64 }],
+    outside: [{ address: ip6('2001:db8:2::1'), length: 64 }],
+  },
+  routes6: [{ address: ip6('::'), length: 0, port: 'outside', via: ip6('fe80::fe') }],
+};
+
+function network(more: Partial<NatOptions>) {
   return nat({
     inside: ['inside'],
     outside: 'outside',
@@ -32,7 +42,7 @@ function network(filtering: 'endpoint-independent' | 'address-and-port-dependent
     routes: [{ address: 0, length: 0, port: 'outside', via: ip('203.0.113.254') }],
     capacity: 64,
     ports: { first: 1024, last: 1055 },
-    filtering,
+    ...more,
   });
 }
 
@@ -80,6 +90,22 @@ const texts: readonly (readonly [port: number, text: string])[] = [
   [outside, 'arp 203.0.113.254 is-at 02:01:cb:00:71:fe target=203.0.113.1'],
 ];
 
+const texts6: typeof texts = [
+  [inside, '[2001:db8:1::5]:4242 > [2001:db8:9::7]:53 udp "x"'],
+  [inside, '[2001:db8:1::5]:4242 > [2001:db8:9::7]:53 udp len=1200'],
+  [inside, '[2001:db8:1::5]:4242 > [2001:db8:9::7]:80 ttl=1 tcp S seq=1'],
+  [inside, '2001:db8:1::5 > 2001:db8:1::1 icmp6 echo echo-id=1 seq=1 "x"'],
+  [inside, '2001:db8:1::5 > 2001:db8:9::7 proto=udp id=9 mf frag=0 len=64'],
+  [inside, 'fe80::5 > ff02::1:ff00:1 ttl=255 icmp6 ns target=2001:db8:1::1 mac=02:00:00:00:00:05'],
+  [inside, ':: > ff02::1:ff00:1 ttl=255 icmp6 ns target=2001:db8:1::1'],
+  [outside, '[2001:db8:9::7]:53 > [2001:db8:1::5]:4242 ext=60:0000010400000000 udp "y"'],
+  [
+    outside,
+    'fe80::fe > 2001:db8:2::1 ttl=255 icmp6 na target=fe80::fe flags=RSO mac=02:00:00:00:00:fe',
+  ],
+];
+
+const scripted6 = texts6.map(([port, text]) => record(port, parseText(text)));
 const scripted = texts.map(([port, text]) => record(port, parseText(text)));
 
 export const targets: readonly FuzzTarget[] = [
@@ -90,12 +116,21 @@ export const targets: readonly FuzzTarget[] = [
       concatenate(scripted),
       ...corpusFrames().map((frame, i) => record(i % 2, frame)),
     ],
-    run: (bytes) => play('endpoint-independent', bytes),
+    run: (bytes) => play({}, bytes),
   },
   {
     name: 'nat-frames-filtered',
     corpus: [...scripted, concatenate(scripted)],
-    run: (bytes) => play('address-and-port-dependent', bytes),
+    run: (bytes) => play({ filtering: 'address-and-port-dependent' }, bytes),
+  },
+  {
+    name: 'nat-frames-ipv6',
+    corpus: [
+      ...scripted6,
+      concatenate(scripted6),
+      ...corpusFrames().map((frame, i) => record(i % 2, frame)),
+    ],
+    run: (bytes) => play(routed, bytes),
   },
 ];
 
@@ -108,8 +143,8 @@ const pauses = [0, 1, 700, 20_000]; // ms
 /** Frames of one input, at the most: a run takes well under a second. */
 const maximumFrames = 64;
 
-function play(filtering: Parameters<typeof network>[0], bytes: Uint8Array): void {
-  using harness = new Harness(network(filtering), { ports, buffers: 512, burst: 16, batches: 4 });
+function play(options: Partial<NatOptions>, bytes: Uint8Array): void {
+  using harness = new Harness(network(options), { ports, buffers: 512, burst: 16, batches: 4 });
   for (const frame of openers) harness.send('inside', frame);
   harness.run();
   let damaged = 0;

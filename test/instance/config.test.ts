@@ -1,3 +1,4 @@
+import { nat } from 'rxnf';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { readConfig } from '../../src/instance/config.ts';
@@ -90,15 +91,37 @@ describe('a configuration', () => {
       'ports.inside.addresses',
       ['10.99.0.1'],
       'ports.inside.addresses[0]',
-      /found "10\.99\.0\.1": not an IPv4 address with .*; write it as in 10\.99\.0\.1\/24/,
+      /found "10\.99\.0\.1": not an IPv4 or IPv6 address with .*; write it as in 10\.99\.0\.1\/24/,
     ],
     [
       'an IPv6 address',
       'ports.inside.addresses',
       ['fd00::1/64'],
       'ports.inside.addresses[0]',
-      /an IPv6 address/,
+      /IPv6, which is dropped here; write nat\.ipv6: route, or remove it/,
     ],
+    [
+      'an IPv6 route',
+      'routes',
+      [{ prefix: '::/0', port: 'outside' }],
+      'routes[0].prefix',
+      /IPv6, which is dropped here/,
+    ],
+    [
+      'an IPv6 route that is no network',
+      'routes',
+      [{ prefix: '2001:db8::1/32', port: 'outside' }],
+      'routes[0].prefix',
+      /not the first address of its network, which is 2001:db8::\/32/,
+    ],
+    [
+      'a gateway of the other version',
+      'routes',
+      [{ prefix: '0.0.0.0/0', via: 'fe80::1', port: 'outside' }],
+      'routes[0].via',
+      /not of the IP version of 0\.0\.0\.0\/0/,
+    ],
+    ['IPv6 routed with no address', 'nat.ipv6', 'route', 'nat.ipv6', /no port has an IPv6 address/],
     ['too small an MTU', 'ports.inside.mtu', 575, 'ports.inside.mtu', /found 575; .* 576/],
     ['a MAC of five bytes', 'ports.inside.mac', '02:00:00:00:01', 'ports.inside.mac', /Ethernet/],
     ['a group MAC', 'ports.inside.mac', '03:00:00:00:00:01', 'ports.inside.mac', /group address/],
@@ -136,7 +159,7 @@ describe('a configuration', () => {
       'routes',
       [{ prefix: '10.0.0.0/8', via: 'router', port: 'outside' }],
       'routes[0].via',
-      /found "router": not an IPv4 address/,
+      /found "router": not an IPv4 or IPv6 address/,
     ],
     // What only the whole tells.
     [
@@ -160,7 +183,7 @@ describe('a configuration', () => {
       'ports.inside.addresses',
       [],
       'ports.inside.addresses',
-      /no address/,
+      /no IPv4 address/,
     ],
     [
       'one device twice',
@@ -251,6 +274,117 @@ describe('a configuration', () => {
     expect(found, JSON.stringify(problems)).toBeDefined();
     expect(`${found?.problem}; ${found?.mend}`).toMatch(says);
     if (value !== undefined) expect(found?.line).toBeGreaterThan(0);
+  });
+
+  const good6 = good
+    .replace('[10.99.0.1/24]', '[10.99.0.1/24, "2001:db8:1::1/64"]')
+    .replace('[198.18.0.1/24]', '["2001:db8:2::1/64", 198.18.0.1/24]')
+    .replace('outside: outside', 'outside: outside\n  ipv6: route')
+    .concat('  - { prefix: "::/0", via: "fe80::fe", port: outside }\n');
+
+  it('gives the NAT its IPv6 addresses as bytes, apart from the others', () => {
+    const { config, warnings } = readConfig(good6, 'nat.yaml');
+    const bytes = (...groups: number[]) =>
+      Uint8Array.from({ length: 16 }, (_, i) => ((groups[i >> 1] ?? 0) >> (i & 1 ? 0 : 8)) & 255);
+    expect(warnings).toEqual([]);
+    const options = natOptions(config);
+    expect(options).toMatchObject({
+      ipv6: 'route',
+      interfaces: { outside: [{ address: 0xc6120001, length: 24 }] },
+      interfaces6: {
+        inside: [{ address: bytes(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1), length: 64 }],
+        outside: [{ address: bytes(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1), length: 64 }],
+      },
+      routes6: [
+        {
+          address: bytes(),
+          length: 0,
+          port: 'outside',
+          via: bytes(0xfe80, 0, 0, 0, 0, 0, 0, 0xfe),
+        },
+      ],
+    });
+    expect(options.routes).toHaveLength(1);
+    expect(nat(options).name).toBe('nat');
+  });
+
+  it.each([
+    [
+      'an MTU below the least',
+      '{ device: "af_packet:vin",',
+      '{ mtu: 1279, device: "af_packet:vin",',
+      'ports.inside.mtu',
+      /1279, and IPv6 needs 1280/,
+    ],
+    [
+      'a link-local address',
+      '2001:db8:1::1/64',
+      'fe80::1/64',
+      'ports.inside.addresses[1]',
+      /a link-local address/,
+    ],
+    [
+      'a multicast address',
+      '2001:db8:1::1/64',
+      'ff02::1/64',
+      'ports.inside.addresses[1]',
+      /a multicast address/,
+    ],
+    [
+      'the unspecified address',
+      '2001:db8:1::1/64',
+      '::/64',
+      'ports.inside.addresses[1]',
+      /the unspecified/,
+    ],
+    [
+      'the loopback address',
+      '2001:db8:1::1/64',
+      '::1/64',
+      'ports.inside.addresses[1]',
+      /the loopback/,
+    ],
+    [
+      'an address on two ports',
+      '2001:db8:2::1/64',
+      '2001:db8:1::1/64',
+      'ports.outside.addresses[0]',
+      /of port inside already/,
+    ],
+    [
+      'a network on two ports',
+      '2001:db8:2::1/64',
+      '2001:db8:1::2/60',
+      'ports.outside.addresses[0]',
+      /same network as on port inside/,
+    ],
+    [
+      'a gateway off the link',
+      'fe80::fe',
+      '2001:db8:1::9',
+      'routes[1].via',
+      /is not on the link of port outside \(2001:db8:2::1\/64\)/,
+    ],
+    [
+      'a gateway that is itself',
+      'fe80::fe',
+      '2001:db8:2::1',
+      'routes[1].via',
+      /of this instance itself/,
+    ],
+    [
+      'a gateway of the other version',
+      'fe80::fe',
+      '198.18.0.10',
+      'routes[1].via',
+      /not of the IP version/,
+    ],
+  ])('with IPv6 and %s is refused where it is', (_title, before, after, at, says) => {
+    expect(good6).toContain(before);
+    const problems = problemsOf(good6.replace(before, after));
+    expect(problems).toEqual([
+      expect.objectContaining({ field: at, problem: expect.stringMatching(says) }),
+    ]);
   });
 
   it('is told of everything that is wrong at once, with its line', () => {

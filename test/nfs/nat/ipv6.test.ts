@@ -172,11 +172,13 @@ describe('IPv6 beside the NAT', () => {
 
   it('answers no error with another, nor what came from or to many', () => {
     check(`
-      in  (abc)
+      in  (abcde)
       a: inside 2001:db8:1::5 > 2001:db8:9::7 ttl=1 icmp6 unreachable code=4 ([2001:db8:9::7]:1 > [2001:db8:1::5]:2 udp)
       b: inside [::]:4242 > [2001:db8:9::7]:53 ttl=1 udp
       c: inside [2001:db8:1::5]:4242 > [2001:db8:9::7]:53 ttl=1 udp to=33:33:00:00:00:01
-      drops ipv6-hop-limit=1 ipv6-scope=1 link-multicast=1
+      d: inside 2001:db8:1::5 > 2001:db8:9::7 ttl=1 icmp6 type=137 len=32
+      e: inside :: > 2001:db8:1::1 icmp6 echo echo-id=1 seq=1
+      drops ipv6-answered=1 ipv6-hop-limit=2 ipv6-scope=1 link-multicast=1
     `);
   });
 
@@ -315,6 +317,18 @@ describe('Neighbour Discovery beside the NAT', () => {
       q: inside fe80::ff:fe00:100 > ff02::1:ff00:6 ttl=255 icmp6 ns target=2001:db8:1::6
       d: inside [2001:db8:9::7]:1 > [2001:db8:1::6]:2 ttl=63 udp "unknown" to=02:00:00:00:00:66
       drops ipv6-neighbour=5
+    `);
+  });
+
+  it('is not talked out of a link address by an advertisement that overrides none', () => {
+    check(`
+      ${met}
+      in  a-b
+      a: outside fe80::fe > fe80::ff:fe00:101 ttl=255 icmp6 na target=fe80::fe flags=S mac=02:00:00:00:00:ee
+      b: inside [2001:db8:1::5]:1 > [2001:db8:9::7]:2 udp "x"
+      out --b
+      b: outside [2001:db8:1::5]:1 > [2001:db8:9::7]:2 ttl=63 udp "x" to=02:00:00:00:00:fe
+      drops ipv6-neighbour=3
     `);
   });
 
