@@ -226,10 +226,21 @@ export class PacketBatch<Fields = unknown> {
     this.displaced.bits[row] = 0;
   }
 
-  /** Puts a row at the end of a register's staged list; `writeState` performs them in that order. */
+  /**
+   * Puts a row at the end of a register's staged list; `writeState` performs them in that order. A
+   * row that was staged, taken back and staged again stands there twice, and its second mention does
+   * nothing; so a full list is first cut to one mention of each.
+   */
   stage(register: number, row: number): void {
-    const count = this.header[10 + register] as number;
-    (this.registers[register] as RegisterColumns).staged[count] = row;
+    const { staged } = this.registers[register] as RegisterColumns;
+    let count = this.header[10 + register] as number;
+    if (count === staged.length) {
+      const rows = new Set(staged);
+      rows.delete(row);
+      staged.set([...rows]);
+      count = rows.size;
+    }
+    staged[count] = row;
     this.header[10 + register] = count + 1;
   }
 }

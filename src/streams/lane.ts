@@ -12,66 +12,28 @@ import { threadId } from 'node:worker_threads';
 import { Observable, type Observer, type Subscription } from 'rxjs';
 import { type NativeLane, type NativePool, native } from '../native.ts';
 import { PacketBatch } from './batch.ts';
+import type {
+  LaneEvent,
+  LaneOptions,
+  LanePort,
+  LaneStatistics,
+  Pollable,
+  RegisterSpec,
+} from './lane-types.ts';
 import { counterNames, maxCounters } from './packet-counters.ts';
 import { reason, reasonNames } from './reasons.ts';
+import { Tasks } from './tasks.ts';
 import { Marks } from './traits.ts';
 import { drop, parked } from './verdict.ts';
 
-/** One lane's side of one port. */
-export interface LanePort {
-  readonly name: string;
-  /** 6 bytes; all zero where the port has none. */
-  readonly mac: Uint8Array;
-  /** Largest IP packet in bytes. */
-  readonly mtu: number;
-  /** Adds this port's queue to a lane, under a number. Called once. */
-  attach(lane: Lane, number: number): void;
-  /** Called before every breath: software sources feed their queue here. */
-  pump?(nowNanoseconds: number): void;
-}
-
-/** What a lane must know of a table: its name and the size of its records in bytes. */
-export interface RegisterSpec {
-  readonly name: string;
-  readonly schema: { readonly size: number };
-}
-
-/** Anything that completes batches later: polled once a breath. */
-export interface Pollable {
-  poll(nowMilliseconds: number): void;
-}
-
-export interface LaneOptions {
-  readonly pool: NativePool;
-  readonly ports: readonly LanePort[];
-  /** Tables of the network functions that will run here. At most 6. */
-  readonly tables?: readonly RegisterSpec[];
-  /** Packets received into one batch at the most. Default 128. */
-  readonly burst?: number;
-  /** Batches in the pool: the most that can be in flight. Default 16. */
-  readonly batches?: number;
-  /** Rows kept free in each batch for packets made here. Default 32. */
-  readonly spare?: number;
-  /** Names this lane's writes in version words; unique among all writers of a store. */
-  readonly writer?: number;
-  /** A clock set by `advance` instead of the machine's (tests, simulation). */
-  readonly virtualClock?: boolean;
-  /** Catches packets kept past their callback. Costs a few nanoseconds a packet. */
-  readonly debug?: boolean;
-  /** Reports for the operator; rate-limited by the lane. Default: standard error, as JSON lines. */
-  readonly log?: (event: LaneEvent) => void;
-}
-
-export interface LaneEvent {
-  readonly event: string;
-  readonly [detail: string]: unknown;
-}
-
-interface Task {
-  readonly interval: number;
-  due: number;
-  readonly run: (nowMilliseconds: number) => void;
-}
+export type {
+  LaneEvent,
+  LaneOptions,
+  LanePort,
+  LaneStatistics,
+  Pollable,
+  RegisterSpec,
+} from './lane-types.ts';
 
 // A batch that is out for longer is reported before it has been a second.
 const unsettledAfterMilliseconds = 750;
@@ -107,7 +69,7 @@ export class Lane {
   readonly tables: readonly RegisterSpec[];
   private readonly pollables: Pollable[] = [];
   private readonly pumps: LanePort[];
-  private readonly tasks: Task[] = [];
+  private readonly tasks = new Tasks();
   private readonly closers: (() => void)[] = [];
   private readonly log: (event: LaneEvent) => void;
   private readonly lastLogged = new Map<string, number>();
@@ -116,8 +78,6 @@ export class Lane {
   private readonly transmitCountAt: number;
   private observer: Observer<PacketBatch> | undefined;
   private current: PacketBatch | undefined;
-  private nextCheck = 0;
-  private nextTask = 0;
   private closed = false;
 
   constructor(options: LaneOptions) {
@@ -144,8 +104,7 @@ export class Lane {
     this.free.push(...this.batches.toReversed());
     this.control[this.word('virtualClock')] = this.virtual ? 1 : 0;
     if (this.virtual) this.counters[0] = 0;
-    this.nextTask = this.nowMilliseconds;
-    this.nextCheck = this.nowMilliseconds;
+    this.every(checkMilliseconds, (now) => this.reportUnsettled(now));
     for (const [number, port] of ports.entries()) port.attach(this, number);
     this.pumps = ports.filter((port) => port.pump !== undefined);
     this.packets = new Observable((subscriber) => {
@@ -189,9 +148,7 @@ export class Lane {
 
   /** Calls `run` every `interval` milliseconds of lane time, between breaths. */
   every(interval: number, run: (nowMilliseconds: number) => void): void {
-    const due = (this.nowMilliseconds + interval) >>> 0;
-    this.tasks.push({ interval, due, run });
-    if (((due - this.nextTask) | 0) < 0) this.nextTask = due;
+    this.tasks.every(interval, this.nowMilliseconds, run);
   }
 
   /** Has a store session polled once a breath. */
@@ -243,7 +200,7 @@ export class Lane {
   breathe(): number {
     const now = this.nowMilliseconds;
     for (let i = 0; i < this.pollables.length; i++) (this.pollables[i] as Pollable).poll(now);
-    if (((now - this.nextTask) | 0) >= 0) this.runTasks(now);
+    this.tasks.run(now);
     for (let i = 0; i < this.pumps.length; i++) this.pumps[i]?.pump?.(this.nowNanoseconds);
     const { control, outgoing } = this;
     for (let i = 0; i < outgoing.length; i++)
@@ -262,21 +219,6 @@ export class Lane {
     batch.lease++;
     this.observer?.next(batch);
     return received;
-  }
-
-  private runTasks(now: number): void {
-    if (((now - this.nextCheck) | 0) >= 0) {
-      this.nextCheck = (now + checkMilliseconds) >>> 0;
-      this.reportUnsettled(now);
-    }
-    this.nextTask = this.nextCheck;
-    for (const task of this.tasks) {
-      if (((now - task.due) | 0) >= 0) {
-        task.due = (now + task.interval) >>> 0;
-        task.run(now);
-      }
-      if (((task.due - this.nextTask) | 0) < 0) this.nextTask = task.due;
-    }
   }
 
   private reportUnsettled(now: number): void {
@@ -428,23 +370,6 @@ export class Lane {
       error: (error: unknown) => this.report({ event: 'pipeline-failed', message: String(error) }),
     });
   }
-}
-
-export interface LaneStatistics {
-  /** Packets, by port number. */
-  readonly received: readonly number[];
-  readonly forwarded: readonly number[];
-  readonly originated: number;
-  /** Packets that wait outside batches now. */
-  readonly held: number;
-  /** Packets, by reason; every reason is there, at zero from the start. */
-  readonly dropped: Readonly<Record<string, number>>;
-  readonly breaths: number;
-  readonly emptyPolls: number;
-  readonly batches: number;
-  readonly freeBuffers: number;
-  /** Batches that are not in the pool. */
-  readonly batchesOut: number;
 }
 
 /** Registered here so that it exists before the first packet. */

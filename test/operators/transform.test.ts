@@ -112,6 +112,33 @@ describe.each(stores)('lookupState, transform and writeState over %s', (_, store
     harness.finish();
   });
 
+  it('keep the staged list within its column, however often one takes back what it staged', () => {
+    let longest = 0;
+    using harness = bench(
+      () => (packets) =>
+        packets.pipe(
+          lookupState(flows, { key: 'five-tuple' }),
+          transform([flows], (packet) => {
+            for (let n = 0; n < 1000; n++) {
+              packet.flow.create();
+              longest = Math.max(longest, packet.batch.stagedCount(0));
+              packet.flow.remove();
+            }
+            packet.flow.create();
+          }),
+          writeState([flows]),
+          dropWhen((packet) => !packet.flow.found, 'not-created'),
+        ),
+      { tables: [flows], store: store() },
+    );
+    send(harness, udp(1), udp(2), udp(3));
+    harness.advance(10);
+    const { dropped, forwarded } = harness.finish();
+    expect(dropped['not-created']).toBe(0);
+    expect(forwarded[1]).toBe(3);
+    expect(longest).toBeLessThanOrEqual(160); // a burst of 128 and 32 spare rows
+  });
+
   it('let one throw cost one packet, and nothing that it staged stands', () => {
     using harness = bench(
       () => (packets) =>
