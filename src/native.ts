@@ -95,6 +95,7 @@ export interface Native {
   tableSize(table: number): number;
   sweepTable(table: number, nowMilliseconds: number, entries: number, out: Uint8Array): number;
   dumpTable(table: number, out: Uint8Array): number;
+  scanTable(table: number, from: number, entries: number, out: Uint8Array): number;
   readRecord(table: number, key: Uint8Array, out: Uint8Array): number;
   putRecord(
     lane: number,
@@ -105,10 +106,11 @@ export interface Native {
     nowMilliseconds: number,
   ): boolean;
   removeRecord(table: number, key: Uint8Array): boolean;
+  discardRecords(table: number, rows: Uint8Array, count: number, removed: Uint8Array): void;
 
   openNumbers(name: string, first: number, count: number): number;
   takeNumbers(pool: number, out: Uint32Array): number;
-  giveNumber(pool: number, number: number): boolean;
+  giveNumbers(pool: number, numbers: Uint32Array, count: number): number;
 
   openPool(buffers: number): NativePool;
   closePool(pool: number): void;

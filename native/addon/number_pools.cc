@@ -35,11 +35,16 @@ Napi::Value take(const Napi::CallbackInfo &info) {
   return Napi::Number::New(env, pool->take(out.Data(), static_cast<uint32_t>(out.ElementLength())));
 }
 
+// giveNumbers(pool, numbers, count): returns how many, from the first, were out
 Napi::Value give(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto pool = item(info, 0, environment(env).numbers, "number pool");
   if (!pool) return env.Undefined();
-  return Napi::Boolean::New(env, pool->give(info[1].ToNumber().Uint32Value()));
+  auto numbers = info[1].As<Napi::Uint32Array>();
+  const uint32_t count = info[2].ToNumber().Uint32Value();
+  uint32_t given = 0;
+  while (given < count && given < numbers.ElementLength() && pool->give(numbers[given])) given++;
+  return Napi::Number::New(env, given);
 }
 
 }  // namespace
@@ -47,7 +52,7 @@ Napi::Value give(const Napi::CallbackInfo &info) {
 void export_number_pools(Napi::Env env, Napi::Object exports) {
   exports.Set("openNumbers", Napi::Function::New<open>(env));
   exports.Set("takeNumbers", Napi::Function::New<take>(env));
-  exports.Set("giveNumber", Napi::Function::New<give>(env));
+  exports.Set("giveNumbers", Napi::Function::New<give>(env));
 }
 
 }  // namespace rxnf::addon

@@ -99,9 +99,22 @@ Napi::Value dump(const Napi::CallbackInfo &info) {
   auto table = item(info, 0, environment(env).tables, "table");
   if (!table) return env.Undefined();
   Rows r = rows(info, 1, *table);
-  table->each([&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
+  table->each(0, table->config().capacity, [&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
     if (!r.full()) r(key, bytes, timer);
   });
+  return Napi::Number::New(env, r.count);
+}
+
+// scan(table, from, entries, out): the records of a range of entries; `out` must hold as many rows.
+Napi::Value scan(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  Rows r = rows(info, 3, *table);
+  table->each(info[1].ToNumber().Uint32Value(), info[2].ToNumber().Uint32Value(),
+              [&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
+                if (!r.full()) r(key, bytes, timer);
+              });
   return Napi::Number::New(env, r.count);
 }
 
@@ -159,6 +172,30 @@ Napi::Value remove(const Napi::CallbackInfo &info) {
   return Napi::Boolean::New(env, table->remove(table->hash(key), key, 0) == Outcome::won);
 }
 
+// discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record is
+// still the one given; `removed` gets a byte per row.
+Napi::Value discard(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  const Rows r = rows(info, 1, *table);
+  auto removed = info[3].As<Napi::Uint8Array>();
+  const uint32_t count = info[2].ToNumber().Uint32Value();
+  alignas(8) uint8_t copy[Table::max_record];
+  for (uint32_t i = 0; i < count && i < r.limit && i < removed.ByteLength(); i++) {
+    const uint8_t *row = r.out + size_t{i} * r.stride;
+    Key key;
+    std::memcpy(&key, row, sizeof key);
+    const uint64_t h = table->hash(key);
+    Entry *e = table->find(h, key);
+    uint8_t timer = 0;
+    const uint64_t version = e ? table->read(e, key, copy, &timer) : 0;
+    removed[i] = version != 0 && std::memcmp(copy, row + 24, r.record) == 0 &&
+                 table->remove(h, key, version) == Outcome::won;
+  }
+  return env.Undefined();
+}
+
 }  // namespace
 
 void export_tables(Napi::Env env, Napi::Object exports) {
@@ -167,8 +204,10 @@ void export_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("tableSize", Napi::Function::New<size>(env));
   exports.Set("sweepTable", Napi::Function::New<sweep>(env));
   exports.Set("dumpTable", Napi::Function::New<dump>(env));
+  exports.Set("scanTable", Napi::Function::New<scan>(env));
   exports.Set("readRecord", Napi::Function::New<read>(env));
   exports.Set("putRecord", Napi::Function::New<put>(env));
+  exports.Set("discardRecords", Napi::Function::New<discard>(env));
   exports.Set("removeRecord", Napi::Function::New<remove>(env));
 }
 

@@ -46,8 +46,8 @@ inline constexpr uint8_t destination = 2;  // new_destination, new_destination_p
 inline constexpr uint8_t hop = 4;          // egress, link, and one less TTL
 }  // namespace edit
 
-// What a lookup left in a register, per row.
-enum class Lookup : uint8_t { none = 0, hit = 1, miss = 2 };
+// What a lookup left in a register, per row; unknown: a write that may stand or not.
+enum class Lookup : uint8_t { none = 0, hit = 1, miss = 2, unknown = 3 };
 // What an author's function staged, per row.
 enum class Write : uint8_t { none = 0, insert = 1, swap = 2, remove = 3 };
 

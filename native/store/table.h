@@ -193,12 +193,12 @@ class Table {
     return removed;
   }
 
-  // Calls seen(key, record, timer) for every record that is there throughout.
+  // Calls seen(key, record, timer) for every record of a range of entries that is there throughout.
   template <typename F>
-  void each(F &&seen) const {
+  void each(uint32_t from, uint32_t entries, F &&seen) const {
     const uint32_t top = allocated_.load(std::memory_order_acquire);
     alignas(8) uint8_t copy[max_record];
-    for (uint32_t i = 0; i < top; i++) {
+    for (uint32_t i = from; i < top && i - from < entries; i++) {
       uint8_t timer = 0;
       const Key key = at(i)->key;
       if (read(at(i), key, copy, &timer) != 0) seen(key, copy, timer);

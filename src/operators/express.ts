@@ -1,5 +1,4 @@
-import type { MemorySession } from '../state/memory-store.ts';
-import { sessionOf } from '../state/sessions.ts';
+import { localSessionOf, tableSessionOf } from '../state/sessions.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
 import { type ParseOptions, parseConfiguration } from './parse.ts';
@@ -43,18 +42,16 @@ export function express<S extends object, D extends object, In>(
 ): BatchOperator<In> {
   return synchronousOperator('express', (lane) => {
     const { source, destination, route } = options;
-    const sessions = [source, destination].map(({ table }) => sessionOf(lane, table as AnyTable));
-    if (!sessions.every((session) => session.synchronous)) return () => undefined;
+    const session = tableSessionOf(lane, source.table as AnyTable);
+    if (!session) return () => undefined;
     const side = <F>({ table, address, port, refresh }: ExpressTranslation<F>) => ({
-      table: (sessionOf(lane, table as AnyTable) as MemorySession).handle(table as AnyTable),
+      table: session.handle(table as AnyTable),
       addressOffset: table.schema.offsets[address],
       portOffset: table.schema.offsets[port],
       refresh,
     });
     const run = lane.kernel('express', {
-      table: (sessionOf(lane, route.neighbours as AnyTable) as MemorySession).handle(
-        route.neighbours as AnyTable,
-      ),
+      table: localSessionOf(lane).handle(route.neighbours as AnyTable),
       parse: parseConfiguration(lane, options.parse),
       route: routeConfiguration(lane, route),
       inside: options.inside,

@@ -14,9 +14,10 @@ import {
 import { drop, held, parked, type Verdict } from '../streams/verdict.ts';
 
 const full = drop('table-full');
+const unknown = drop('write-unknown');
 
 /** What becomes of a row; of several the highest. */
-const fate = { stands: 0, again: 1, full: 2 } as const;
+const fate = { stands: 0, again: 1, full: 2, unknown: 3 } as const;
 
 export class FailedWrites {
   private readonly batch: PacketBatch;
@@ -51,6 +52,7 @@ export class FailedWrites {
     let failed = losers > 0;
     for (let i = 0; i < written; i++) {
       const row = staged[i] as number;
+      if (state[row] === looked.unknown) failed = true;
       if (created[row] === 1 && state[row] !== looked.hit) failed = true;
     }
     if (!failed) return false;
@@ -63,14 +65,18 @@ export class FailedWrites {
       if (created[row] === 1 && state[row] !== looked.hit) freed[row] = 1; // the winner has gone
       created[row] = 0;
     }
-    // A create that neither won nor lost was refused.
+    // A create that neither won nor lost was refused. One that may stand is nobody's to undo.
     for (let i = 0; i < written; i++) {
       const row = staged[i] as number;
-      if (created[row] === 0 || state[row] === looked.hit) continue;
-      fates[row] = fate.full;
-      freed[row] = 1;
-      created[row] = 0;
+      if (state[row] === looked.unknown) fates[row] = fate.unknown;
+      else if (created[row] === 0 || state[row] === looked.hit) continue;
+      else {
+        fates[row] = fate.full;
+        freed[row] = 1;
+        created[row] = 0;
+      }
     }
+    this.spread(fate.unknown);
     this.spread(fate.full);
     this.spread(fate.again);
     for (let j = 0; j < this.registers.length; j++) if (this.decides(j)) this.discard(j);
@@ -147,6 +153,7 @@ export class FailedWrites {
       for (let row = 0; row < batch.count; row++) {
         if (fates[row] === fate.stands || creates[row] === 0) continue;
         creates[row] = 0;
+        if (fates[row] === fate.unknown) continue; // what was published may point to it
         this.freed[row] = 1;
         write[row] = writeKind.remove;
         batch.stage(this.registers[j] as number, row);
@@ -160,6 +167,9 @@ export class FailedWrites {
     const register = this.registers[k] as number;
     const { lost, state, write } = this.columns[k] as RegisterColumns;
     const count = batch.lostCount(register);
+    for (let row = 0; row < batch.count; row++) {
+      if (freed[row] === 1 && state[row] === looked.unknown) freed[row] = 0;
+    }
     let again = false;
     for (let i = 0; i < count; i++) {
       const row = lost[i] as number;
@@ -192,8 +202,8 @@ export class FailedWrites {
     for (let row = 0; row < batch.count; row++) {
       // Held: the buffer has another owner. Parked: not in this arm of a branch.
       if (fates[row] === fate.stands || verdict[row] === held || verdict[row] === parked) continue;
-      if (fates[row] === fate.full) {
-        if ((verdict[row] as number) >= 0) verdict[row] = full;
+      if (fates[row] === fate.full || fates[row] === fate.unknown) {
+        if ((verdict[row] as number) >= 0) verdict[row] = fates[row] === fate.full ? full : unknown;
         continue;
       }
       if (!decider?.decided(batch, row)) continue;

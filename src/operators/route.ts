@@ -1,8 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
-import type { MemorySession } from '../state/memory-store.ts';
 import { bytes, record } from '../state/record.ts';
-import { sessionOf } from '../state/sessions.ts';
+import { localSessionOf } from '../state/sessions.ts';
 import { type Table, table } from '../state/table.ts';
 import type { PacketBatch } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
@@ -68,7 +67,7 @@ const reasons = routeExceptions.map((name) => drop(name === '' ? 'none' : name))
 export function route<F>(options: RouteOptions): BatchOperator<F> {
   const rows = options.where ?? everyPacket;
   return synchronousOperator('route', (lane) => {
-    const session = sessionOf(lane, options.neighbours as Table) as MemorySession;
+    const session = localSessionOf(lane);
     const run = lane.kernel('route', {
       table: session.handle(options.neighbours as Table),
       where: rows,

@@ -10,7 +10,8 @@
  */
 import { type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
 import { Lane } from '../streams/lane.ts';
-import type { LookupRequest, Operation, Store, StoreSession } from './store.ts';
+import type { MemoryStore } from './memory-store.ts';
+import type { LookupRequest, Operation, Store, StoreSession, TableSession } from './store.ts';
 import type { Table } from './table.ts';
 
 /** Changes the record that is about to be created or swapped in into the one that another puts there. */
@@ -34,7 +35,7 @@ export interface DelayedStoreOptions {
 /**
  * @example delayedStore(memoryStore({ seed: 7 }), { latencyMilliseconds: 3, conflictRate: 0.1, seed: 7 })
  */
-export function delayedStore(inner: Store, options: DelayedStoreOptions): Store {
+export function delayedStore(inner: MemoryStore, options: DelayedStoreOptions): Store {
   return { open: (lane) => delayed(lane, inner, options) };
 }
 
@@ -48,7 +49,7 @@ interface Trip {
   readonly done: (batch: PacketBatch) => void;
 }
 
-function delayed(lane: Lane, store: Store, options: DelayedStoreOptions): StoreSession {
+function delayed(lane: Lane, store: MemoryStore, options: DelayedStoreOptions): StoreSession {
   const inner = store.open(lane);
   const competition = compete(lane, store, options);
   // Bounded by the lane's batches: each is in one operation at a time.
@@ -96,11 +97,12 @@ function delayed(lane: Lane, store: Store, options: DelayedStoreOptions): StoreS
       };
       return { start: (batch, done) => send(batch, arrive, done) };
     },
-    lease: (pool, first, count) => inner.lease(pool, first, count),
+    lease: (pool) => inner.lease(pool),
     expire: (table, sweepMilliseconds, claimed) => inner.expire(table, sweepMilliseconds, claimed),
-    read: (table, key) => inner.read(table, key),
-    put: (table, key, record, timer) => inner.put(table, key, record, timer),
-    remove: (table, key) => inner.remove(table, key),
+    confirm: (table, claims, count) => inner.confirm(table, claims, count),
+    discard: (table, rows, done) => inner.discard(table, rows, done),
+    scan: (table, sweepMilliseconds, seen) => inner.scan(table, sweepMilliseconds, seen),
+    fetch: (table, rows, done) => inner.fetch(table, rows, done),
     size: (table) => inner.size(table),
   };
 }
@@ -117,7 +119,7 @@ const keysRemembered = 65_536;
 /** What happens to a batch's writes just before they are performed. */
 function compete(
   lane: Lane,
-  store: Store,
+  store: MemoryStore,
   { conflictRate = 0, conflictsPerKey = 3, seed = 1, competitor }: DelayedStoreOptions,
 ): (batch: PacketBatch, table: Table, register: number) => void {
   if (conflictRate === 0) return nothing;
@@ -165,10 +167,10 @@ const rivalWriter = 0xfffffe;
 class Rival {
   private readonly lane: Lane;
   private readonly own: Lane;
-  private readonly session: StoreSession;
+  private readonly session: TableSession;
   private readonly competitor: Competitor;
 
-  constructor(lane: Lane, store: Store, competitor: Competitor) {
+  constructor(lane: Lane, store: MemoryStore, competitor: Competitor) {
     const shape = { batches: 1, burst: 1, spare: 0, virtualClock: true, writer: rivalWriter };
     this.lane = lane;
     this.own = new Lane({ pool: lane.pool, ports: [], ...shape });

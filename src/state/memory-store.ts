@@ -5,13 +5,15 @@
 import { native } from '../native.ts';
 import type { Lane } from '../streams/lane.ts';
 import {
-  type Expired,
   keyKinds,
   type Lease,
   type LookupRequest,
+  type NumberPool,
   type Operation,
+  RecordRows,
+  recordRow,
   type Store,
-  type StoreSession,
+  type TableSession,
 } from './store.ts';
 import type { Table } from './table.ts';
 
@@ -22,9 +24,13 @@ export interface MemoryStoreOptions {
   readonly seed?: number;
 }
 
+export interface MemoryStore extends Store {
+  open(lane: Lane): TableSession;
+}
+
 let unnamed = 0;
 
-export function memoryStore(options: MemoryStoreOptions = {}): Store {
+export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const name = options.name ?? `memory-${process.pid}-${unnamed++}`;
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 48);
   return { open: (lane) => new MemorySession(name, seed, lane) };
@@ -43,8 +49,8 @@ export function openTable(store: string, table: Table, seed: number): number {
 
 const sweepTick = 50; // ms between steps of a sweep
 
-export class MemorySession implements StoreSession {
-  readonly synchronous = true;
+export class MemorySession implements TableSession {
+  readonly synchronous = true as const;
   private readonly handles = new Map<string, number>();
   private readonly name: string;
   private readonly seed: number;
@@ -93,36 +99,68 @@ export class MemorySession implements StoreSession {
     };
   }
 
-  lease(pool: string, first: number, count: number): Lease {
-    const numbers = native.openNumbers(`${this.name}/${pool}`, first, count);
+  lease(pool: NumberPool): Lease {
+    const { name } = pool;
+    const numbers = native.openNumbers(`${this.name}/${name}`, pool.first, pool.count);
+    const one = new Uint32Array(1);
     return {
+      pending: false,
       take: (out) => native.takeNumbers(numbers, out),
       give: (number) => {
-        if (!native.giveNumber(numbers, number))
-          throw new Error(`${pool}: number ${number} was returned but is not out`);
+        one[0] = number;
+        if (native.giveNumbers(numbers, one, 1) !== 1)
+          throw new Error(`${name}: number ${number} was returned but is not out`);
       },
     };
   }
 
-  expire(table: Table, sweepMilliseconds: number, claimed: (expired: Expired) => void): void {
+  expire(table: Table, sweepMilliseconds: number, claimed: (rows: RecordRows) => void): void {
     const handle = this.handle(table);
     const steps = Math.max(1, Math.floor(sweepMilliseconds / sweepTick));
     const entries = Math.max(64, Math.ceil(table.capacity / steps));
-    const stride = 24 + table.schema.size;
-    const out = new Uint8Array(Math.min(entries, 4096) * stride);
+    const rows = new RecordRows(table.schema.size, Math.min(entries, 4096));
     this.lane.every(sweepTick, (now) => {
       for (let left = entries; left > 0; left -= 4096) {
-        const rows = native.sweepTable(handle, now, Math.min(left, 4096), out);
-        for (let i = 0; i < rows; i++) {
-          const at = i * stride;
-          claimed({
-            key: out.subarray(at, at + 16),
-            record: new DataView(out.buffer, at + 24, table.schema.size),
-            timer: out[at + 16] as number,
-          });
-        }
+        rows.count = native.sweepTable(handle, now, Math.min(left, 4096), rows.bytes);
+        if (rows.count > 0) claimed(rows);
       }
     });
+  }
+
+  confirm(): void {
+    // Who has claimed a record lives and dies with the tables.
+  }
+
+  discard(table: Table, rows: RecordRows, done: (removed: Uint8Array) => void): boolean {
+    const removed = new Uint8Array(rows.count);
+    native.discardRecords(this.handle(table), rows.bytes, rows.count, removed);
+    done(removed);
+    return true;
+  }
+
+  scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void {
+    const handle = this.handle(table);
+    const steps = Math.max(1, Math.floor(sweepMilliseconds / sweepTick));
+    const entries = Math.max(64, Math.ceil(table.capacity / steps));
+    const rows = new RecordRows(table.schema.size, entries);
+    let at = 0;
+    this.lane.every(sweepTick, () => {
+      rows.count = native.scanTable(handle, at, entries, rows.bytes);
+      at = at + entries >= table.capacity ? 0 : at + entries;
+      if (rows.count > 0) seen(rows);
+    });
+  }
+
+  fetch(table: Table, rows: RecordRows, done: (found: Uint8Array) => void): boolean {
+    const found = new Uint8Array(rows.count);
+    const handle = this.handle(table);
+    for (let i = 0; i < rows.count; i++) {
+      const row = rows.bytes.subarray(i * rows.stride, (i + 1) * rows.stride);
+      const key = row.subarray(recordRow.key, recordRow.timer);
+      if (native.readRecord(handle, key, row.subarray(recordRow.record)) >= 0) found[i] = 1;
+    }
+    done(found);
+    return true;
   }
 
   read(table: Table, key: Uint8Array): DataView | undefined {

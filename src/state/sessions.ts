@@ -4,12 +4,12 @@
  */
 import type { Lane } from '../streams/lane.ts';
 import { memoryStore } from './memory-store.ts';
-import type { Store, StoreSession } from './store.ts';
+import type { Store, StoreSession, TableSession } from './store.ts';
 import type { Table } from './table.ts';
 
 interface LaneSessions {
   readonly shared: StoreSession;
-  readonly local: StoreSession;
+  readonly local: TableSession;
 }
 
 const sessions = new WeakMap<Lane, LaneSessions>();
@@ -23,7 +23,27 @@ export function openSessions(lane: Lane, store: Store): void {
 }
 
 export function sessionOf(lane: Lane, table: Table): StoreSession {
+  const { local, shared } = sessionsOf(lane);
+  return table.scope === 'local' ? local : shared;
+}
+
+/** The session of a table that lies in this machine's memory; undefined for one that does not. */
+export function tableSessionOf(lane: Lane, table: Table): TableSession | undefined {
+  const session = sessionOf(lane, table);
+  return isTableSession(session) ? session : undefined;
+}
+
+/** The session of soft state. */
+export function localSessionOf(lane: Lane): TableSession {
+  return sessionsOf(lane).local;
+}
+
+function isTableSession(session: StoreSession): session is TableSession {
+  return session.synchronous;
+}
+
+function sessionsOf(lane: Lane): LaneSessions {
   const both = sessions.get(lane);
   if (!both) throw new Error('this lane has no store: call openSessions first');
-  return table.scope === 'local' ? both.local : both.shared;
+  return both;
 }

@@ -46,36 +46,110 @@ export interface Operation {
   start(batch: PacketBatch, done: (batch: PacketBatch) => void): boolean;
 }
 
-/** Hands out numbers of a pool in blocks; a block belongs to this session until it is returned. */
+/** Numbers `first` to `first + count - 1`, of which each is used by one holder at a time. */
+export interface NumberPool {
+  readonly name: string;
+  readonly first: number;
+  readonly count: number;
+  /** Where a number's use shows: numbers of dead lessees without a record there go back. */
+  readonly use: {
+    readonly table: Table;
+    /** Writes the 16-byte key of a number's record. */
+    key(number: number, out: Uint8Array): void;
+  };
+}
+
+/** This session's numbers of a pool. */
 export interface Lease {
-  /** Fills `out` as far as the pool goes; returns how many, 0 when it is empty. */
+  /**
+   * Fills `out` as far as numbers are at hand; returns how many. They are to be used, or given back,
+   * within `leaseMilliseconds`. 0: the pool is empty, or (`pending`) the store is being asked.
+   */
   take(out: Uint32Array): number;
+  /** True when `take` returned 0 and more may be had later. */
+  readonly pending: boolean;
   /** @throws when the number is not out: it would be handed out twice. */
   give(number: number): void;
 }
 
-/** A record whose idle life ended: claimed by this session, and gone from the table. */
-export interface Expired {
-  /** 16 bytes, as in the register's key column. */
-  readonly key: Uint8Array;
-  readonly record: DataView;
-  readonly timer: number;
+/** A leased number that is not used by then goes back; twice as long, and the audit takes it. */
+export const leaseMilliseconds = 300_000;
+
+/** Where things lie in a row of `RecordRows`, in bytes. */
+export const recordRow = { key: 0, timer: 16, claim: 20, record: 24 } as const;
+
+/** Records with their keys, one after the other; those of a callback are valid until it returns. */
+export class RecordRows {
+  count = 0;
+  /** Bytes from one row to the next. */
+  readonly stride: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+
+  /** @param recordSize bytes of a record of the table */
+  constructor(recordSize: number, capacity: number) {
+    this.stride = recordRow.record + recordSize;
+    this.bytes = new Uint8Array(this.stride * capacity);
+    this.view = new DataView(this.bytes.buffer);
+  }
+  get capacity(): number {
+    return this.bytes.length / this.stride;
+  }
 }
 
 export interface StoreSession {
   /** True when every operation finishes at once: no in-flight slots are needed. */
   readonly synchronous: boolean;
+
+  /**
+   * A batch is done when what it read is committed as its table asks. Rows that could not be looked up
+   * are dropped by then, with a reason of the store.
+   */
   lookup(request: LookupRequest): Operation;
+  /**
+   * Performs what is staged; a batch is done when what stands is committed. A row whose write may stand
+   * or not has state `unknown`, and is dropped by then.
+   */
   write(table: Table, register: number): Operation;
-  lease(pool: string, first: number, count: number): Lease;
-  /** Calls `claimed` for each record of a table whose idle life has ended; visits all in about `sweepMilliseconds`. */
-  expire(table: Table, sweepMilliseconds: number, claimed: (expired: Expired) => void): void;
-  /** Outside the data path: one record by key, or undefined. */
+
+  lease(pool: NumberPool): Lease;
+
+  /**
+   * Claims records whose idle life has ended, all of a table in about `sweepMilliseconds`. They are gone
+   * from the table; each is claimed again, by whatever session, unless it is confirmed.
+   */
+  expire(table: Table, sweepMilliseconds: number, claimed: (rows: RecordRows) => void): void;
+  /** @param claims the first `count` are from `recordRow.claim` of rows claimed here */
+  confirm(table: Table, claims: Uint32Array, count: number): void;
+
+  /**
+   * Removes each record that is still the one given; `done` gets a byte for each row, 1 where it was
+   * this call that removed it. The rows are copied. Bounded: false when too much is under way.
+   */
+  discard(table: Table, rows: RecordRows, done: (removed: Uint8Array) => void): boolean;
+
+  /** Shows records of the table, all of them in about `sweepMilliseconds`; new ones may be missed. */
+  scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void;
+  /**
+   * Reads records by key, outside the data path: fills the rows' records; `done` gets a byte for each
+   * row, 1 where it was found. The rows are the session's until then. Bounded, as `discard` is.
+   */
+  fetch(table: Table, rows: RecordRows, done: (found: Uint8Array) => void): boolean;
+
+  /** Records in the table, as last known. */
+  size(table: Table): number;
+}
+
+/** A session on tables in this machine's memory: everything is done at once. */
+export interface TableSession extends StoreSession {
+  readonly synchronous: true;
+  /** The native table, for kernels that look it up themselves. */
+  handle(table: Table): number;
+  /** One record by key, or undefined; outside the data path, like the others. */
   read(table: Table, key: Uint8Array): DataView | undefined;
+  /** Creates or replaces; false when the table is full. */
   put(table: Table, key: Uint8Array, record: Uint8Array, timer: number): boolean;
   remove(table: Table, key: Uint8Array): boolean;
-  /** Records in the table now. */
-  size(table: Table): number;
 }
 
 export interface Store {

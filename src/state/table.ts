@@ -15,7 +15,14 @@ export interface TableOptions {
    * links that a protocol rebuilds (ARP), kept in memory whatever the store is.
    */
   readonly scope?: 'shared' | 'local';
+  /**
+   * When a write counts, and a packet that depends on it may leave: once the store's primary has it
+   * (default), or once so many replicas have it too. Stores without replicas take either for the first.
+   */
+  readonly commit?: CommitClass;
 }
+
+export type CommitClass = 'primary' | { readonly replicas: number };
 
 /** @typeParam Name the field under which a batch carries the table's record after a lookup */
 export interface Table<Name extends string = string, F = object> {
@@ -27,6 +34,7 @@ export interface Table<Name extends string = string, F = object> {
   readonly capacity: number;
   readonly idleMilliseconds: readonly number[];
   readonly scope: 'shared' | 'local';
+  readonly commit: CommitClass;
 }
 
 /**
@@ -51,6 +59,9 @@ export function table<Name extends string, F>(
   }
   if (!Number.isInteger(options.capacity) || options.capacity < 1 || options.capacity > 2 ** 28)
     throw new RangeError(`table ${name}: capacity ${options.capacity} is not 1 to 2^28`);
+  const { commit = 'primary' } = options;
+  if (commit !== 'primary' && !(Number.isInteger(commit.replicas) && commit.replicas > 0))
+    throw new RangeError(`table ${name}: commit.replicas ${commit.replicas} is not 1 or more`);
   checkName(name);
   return {
     name,
@@ -59,6 +70,7 @@ export function table<Name extends string, F>(
     capacity: options.capacity,
     idleMilliseconds: seconds.map((s) => Math.round(s * 1000)),
     scope: options.scope ?? 'shared',
+    commit,
   };
 }
 

@@ -8,8 +8,8 @@ import type { NativeLane } from '../native.ts';
 import type { Lane } from './lane.ts';
 import type { WhereMask } from './traits.ts';
 
-/** What a lookup left for a row. */
-export const looked = { none: 0, hit: 1, miss: 2 } as const;
+/** What a lookup left for a row; `unknown`: a write that may stand or not, its packet is dropped. */
+export const looked = { none: 0, hit: 1, miss: 2, unknown: 3 } as const;
 /** What an author's function staged for a row. */
 export const writeKind = { none: 0, insert: 1, swap: 2, remove: 3 } as const;
 /** Bits of the `edits` column. */

@@ -88,7 +88,7 @@ export function runScript(
     absent: [...(options.absent ?? []), ...script.absent],
     seed,
     ...(script.store && {
-      store: delayedStore(options.store ?? memoryStore({ seed }), script.store),
+      store: delayedStore(memoryStore({ seed }), script.store),
     }),
   });
   try {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { applyEdits, neighbourTable, type Route, type RouteException, route } from 'rxnf';
 import { describe, expect, it } from 'vitest';
 import { neighbourKey } from '../../src/nfs/router/neighbours.ts';
-import { sessionOf } from '../../src/state/sessions.ts';
+import { localSessionOf } from '../../src/state/sessions.ts';
 import type { AnyTable } from '../../src/state/table.ts';
 import { drop } from '../../src/streams/verdict.ts';
 import { formatIpv4 } from '../../src/wire/address.ts';
@@ -21,7 +21,7 @@ type Options = Partial<Parameters<typeof route>[0]> & { routes: readonly Route[]
 function routing({ known = 300, ...options }: Options) {
   return bench(
     (lane) => {
-      const session = sessionOf(lane, neighbours as AnyTable);
+      const session = localSessionOf(lane);
       for (let n = 1; n <= known; n++) {
         const record = new Uint8Array(16);
         record.set(mac(n));

@@ -41,6 +41,7 @@ import {
 } from '../../src/state/delayed-store.ts';
 import { inFlight } from '../../src/state/in-flight.ts';
 import { openSessions, sessionOf } from '../../src/state/sessions.ts';
+import { RecordRows, recordRow } from '../../src/state/store.ts';
 import type { AnyTable } from '../../src/state/table.ts';
 import { dissect, type Frame } from '../../src/wire/frame.ts';
 import { parseText } from '../../src/wire/text.ts';
@@ -133,6 +134,16 @@ class Numbering {
     });
   }
 
+  private read(tableOf: AnyTable, key: Uint8Array): DataView | undefined {
+    const rows = new RecordRows(tableOf.schema.size, 1);
+    rows.bytes.set(key);
+    rows.count = 1;
+    let record: DataView | undefined;
+    this.session(tableOf).fetch(tableOf, rows, (found) => {
+      if (found[0] === 1) record = new DataView(rows.bytes.buffer, recordRow.record);
+    });
+    return record;
+  }
   private session(tableOf: AnyTable) {
     return sessionOf(this.harness.lane, tableOf);
   }
@@ -141,14 +152,14 @@ class Numbering {
   }
   flow(flow: number): { number: number; packets: number } | undefined {
     const key = new Uint8Array([10, 0, 0, flow, 0, 7, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    const found = this.session(this.flows).read(this.flows, key);
+    const found = this.read(this.flows, key);
     return found && { number: found.getUint32(0, true), packets: found.getUint32(4, true) };
   }
   hasNumber(number: number): boolean {
     const key = new Uint8Array(16);
     new DataView(key.buffer).setUint32(0, number, true);
     key[4] = 1;
-    return this.session(this.numbers).read(this.numbers, key) !== undefined;
+    return this.read(this.numbers, key) !== undefined;
   }
   /** Long enough for eight rounds of everything; no write is then in flight. */
   drain(): void {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { memoryStore, record, type StoreSession, table, u32 } from 'rxnf';
+import { memoryStore, record, table, u32 } from 'rxnf';
 import { describe, expect, it } from 'vitest';
 import { native } from '../../src/native.ts';
+import { type NumberPool, recordRow, type TableSession } from '../../src/state/store.ts';
 import type { AnyTable } from '../../src/state/table.ts';
 import { makeLane } from '../streams/lanes.ts';
 
@@ -32,7 +33,7 @@ function value(n: number): Uint8Array {
   return bytes;
 }
 
-const read = (session: StoreSession, entries: AnyTable, n: number) =>
+const read = (session: TableSession, entries: AnyTable, n: number) =>
   session.read(entries, key(n))?.getUint32(0, true);
 
 describe('the memory store', () => {
@@ -103,13 +104,15 @@ describe('the memory store', () => {
         lane.advance(start * 1e6);
         lane.breathe();
         const created = new Map<number, number>();
-        session.expire(entries, idle / 4, ({ key: expired, record: last }) => {
-          const n = new DataView(expired.buffer, expired.byteOffset).getUint32(0);
-          expect(last.getUint32(0, true)).toBe(n);
-          const life = lane.nowMilliseconds - (created.get(n) as number);
-          expect(life).toBeGreaterThanOrEqual(idle);
-          expect(life).toBeLessThanOrEqual(idle * 1.5 + 100); // a sweep goes in steps of 50 ms
-          created.delete(n);
+        session.expire(entries, idle / 4, ({ count, stride, view }) => {
+          for (let at = 0; at < count * stride; at += stride) {
+            const n = view.getUint32(at);
+            expect(view.getUint32(at + recordRow.record, true)).toBe(n);
+            const life = lane.nowMilliseconds - (created.get(n) as number);
+            expect(life).toBeGreaterThanOrEqual(idle);
+            expect(life).toBeLessThanOrEqual(idle * 1.5 + 100); // a sweep goes in steps of 50 ms
+            created.delete(n);
+          }
         });
         for (let n = 0; n < records; n++) {
           session.put(entries, key(n), value(n), 0);
@@ -128,7 +131,9 @@ describe('the memory store', () => {
   it('never expires what has no idle life, and each timer class by its own', () => {
     const { lane, session, entries, wait } = made({ idleSeconds: [0, 1, 4] });
     const gone: number[] = [];
-    session.expire(entries, 250, ({ timer }) => gone.push(timer));
+    session.expire(entries, 250, ({ count, stride, bytes }) => {
+      for (let i = 0; i < count; i++) gone.push(bytes[i * stride + recordRow.timer] as number);
+    });
     for (const timer of [0, 1, 2]) session.put(entries, key(timer), value(0), timer);
     wait(1600);
     expect(gone).toEqual([1]);
@@ -139,12 +144,21 @@ describe('the memory store', () => {
   });
 });
 
+const used = table('used', schema, { capacity: 100 }) as AnyTable;
+
+const numbersFrom = (first: number, count: number): NumberPool => ({
+  name: 'numbers',
+  first,
+  count,
+  use: { table: used, key: (number, out) => out.set(key(number)) },
+});
+
 describe('a pool of numbers', () => {
   it('hands each number out to one only, until it is given back', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -8, max: 8 }), { maxLength: 60 }), (steps) => {
         const { lane, session } = made();
-        const lease = session.lease('numbers', 1000, 20);
+        const lease = session.lease(numbersFrom(1000, 20));
         const out = new Set<number>();
         for (const step of steps) {
           if (step >= 0) {
@@ -169,7 +183,7 @@ describe('a pool of numbers', () => {
 
   it('throws when a number comes back that is not out', () => {
     const { lane, session } = made();
-    const lease = session.lease('numbers', 5, 3);
+    const lease = session.lease(numbersFrom(5, 3));
     const numbers = new Uint32Array(3);
     expect(lease.take(numbers)).toBe(3);
     expect(lease.take(numbers)).toBe(0);
@@ -181,7 +195,7 @@ describe('a pool of numbers', () => {
 
   it('gives the number that has been free for the longest', () => {
     const { lane, session } = made();
-    const lease = session.lease('numbers', 0, 4);
+    const lease = session.lease(numbersFrom(0, 4));
     const numbers = new Uint32Array(4);
     lease.take(numbers);
     for (const n of [2, 0, 3, 1]) lease.give(n);
@@ -194,9 +208,9 @@ describe('a pool of numbers', () => {
     const { lane, session } = made();
     const one = new Uint32Array(2);
     const two = new Uint32Array(2);
-    expect(session.lease('numbers', 0, 3).take(one)).toBe(2);
-    expect(session.lease('numbers', 0, 3).take(two)).toBe(1);
-    expect(() => session.lease('numbers', 0, 4)).toThrow(
+    expect(session.lease(numbersFrom(0, 3)).take(one)).toBe(2);
+    expect(session.lease(numbersFrom(0, 3)).take(two)).toBe(1);
+    expect(() => session.lease(numbersFrom(0, 4))).toThrow(
       expect.objectContaining({ code: 'ERR_NUMBER_POOL' }),
     );
     lane.close();

@@ -81,11 +81,13 @@ export class Binder {
     reserved.create();
     reserved.address = source;
     reserved.port = sourcePort;
+    reserved.serial = allocator.serial;
     const timer =
       protocol === tcp ? timers.tcpTransitory : protocol === udp ? timers.udp : timers.icmp;
     binding.create(timer, protocol === tcp);
     binding.address = allocator.address;
     binding.port = allocator.port;
+    binding.serial = allocator.serial;
     binding.remoteAddress = packet.destination;
     binding.remotePort = packet.destinationPort;
     return true;

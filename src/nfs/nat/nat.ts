@@ -91,7 +91,9 @@ function pipeline(
     neighbours.configure(lane.port(port), address, mac);
   const errors = new IcmpErrors(lane, interfaces);
   const allocator = new PortAllocator(
+    lane,
     sessionOf(lane, ports as AnyTable),
+    ports as AnyTable,
     options.pool,
     resolved.ports,
   );

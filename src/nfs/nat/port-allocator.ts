@@ -5,31 +5,39 @@
  * 1024 are mapped below 1024 where one is free, others above; REQ-4, UDP keeps its parity (RTP and RTCP).
  * A port is used by one inside endpoint only, whatever the destination (REQ-1, no overloading).
  */
-import type { Lease, StoreSession } from '../../state/store.ts';
+import { type Lease, leaseMilliseconds, type StoreSession } from '../../state/store.ts';
+import type { AnyTable } from '../../state/table.ts';
+import type { Lane } from '../../streams/lane.ts';
+import { externalKey } from './external-key.ts';
 
 /** Numbers leased at once: one call to the store for this many new flows; left behind by a lane that dies. */
 const block = 32;
 
-/** One protocol's ports of one address, of one class and parity; port = first + 2 * number. */
+/** One protocol's ports of one address, of one class and parity; port = first + step * number. */
 class PortPool {
   private readonly lease: Lease;
   private readonly numbers = new Uint32Array(block);
   /** Leased and not yet used: from `next` to `end`. */
   private next = 0;
   private end = 0;
+  private readonly lane: Lane;
   private readonly first: number;
   private readonly step: number;
+  private leasedAt = 0;
 
-  constructor(session: StoreSession, name: string, first: number, last: number, step: number) {
+  constructor(lane: Lane, lease: Lease, first: number, step: number) {
+    this.lane = lane;
+    this.lease = lease;
     this.first = first;
     this.step = step;
-    this.lease = session.lease(name, 0, Math.floor((last - first) / step) + 1);
   }
 
+  /** A port, or -1: there is none now. */
   take(): number {
     if (this.next === this.end) {
       this.next = 0;
       this.end = this.lease.take(this.numbers);
+      this.leasedAt = this.lane.nowMilliseconds;
       if (this.end === 0) return -1;
     }
     return this.first + this.step * (this.numbers[this.next++] as number);
@@ -37,6 +45,12 @@ class PortPool {
 
   give(port: number): void {
     this.lease.give((port - this.first) / this.step);
+  }
+
+  /** Gives back what has been leased for so long that the audit may soon take it. */
+  returnStale(): void {
+    const age = (this.lane.nowMilliseconds - this.leasedAt) >>> 0;
+    if (age > leaseMilliseconds) this.close();
   }
 
   close(): void {
@@ -53,23 +67,57 @@ export interface PortRange {
 const lowRange: PortRange = { first: 512, last: 1023 };
 const udp = 17;
 
+/** How often blocks are looked through for stale ones. */
+const staleTick = leaseMilliseconds / 10;
+
 export class PortAllocator {
   /** Of the last `allocate`. */
   address = 0;
   port = 0;
+  /** Counts allocations, modulo 2^16: goes into both records of a mapping. */
+  serial = 0;
+  private readonly lane: Lane;
   private readonly addresses: readonly number[];
   private readonly high: PortRange;
   private readonly session: StoreSession;
+  private readonly table: AnyTable;
   private readonly pools = new Map<number, PortPool>();
 
-  constructor(session: StoreSession, addresses: readonly number[], high: PortRange) {
+  /** @param table of external endpoints, where a port's use shows */
+  constructor(
+    lane: Lane,
+    session: StoreSession,
+    table: AnyTable,
+    addresses: readonly number[],
+    high: PortRange,
+  ) {
+    this.lane = lane;
     this.session = session;
+    this.table = table;
     this.addresses = addresses;
     this.high = high;
+    lane.every(staleTick, () => {
+      for (const pool of this.pools.values()) pool.returnStale();
+    });
+    if (!session.synchronous) this.openPools();
+  }
+
+  /** Asks for the first blocks before the first packet needs them. */
+  private openPools(): void {
+    for (let index = 0; index < this.addresses.length; index++) {
+      for (const [protocol, port] of [
+        [1, 1024],
+        [6, 1024],
+        [udp, 1024],
+        [udp, 1025],
+      ] as const)
+        this.pool(protocol, index, port, this.high);
+    }
   }
 
   /** Sets `address` and `port`; false when every address is exhausted. */
   allocate(protocol: number, insideAddress: number, insidePort: number): boolean {
+    this.serial = (this.serial + 1) & 0xffff;
     const count = this.addresses.length;
     const start = Math.imul(insideAddress, 0x9e3779b1) >>> 0;
     for (let k = 0; k < count; k++) {
@@ -97,13 +145,17 @@ export class PortAllocator {
     if (!pool) {
       const step = protocol === udp ? 2 : 1;
       const first = step === 2 && (range.first & 1) !== parity ? range.first + 1 : range.first;
-      pool = new PortPool(
-        this.session,
-        `ports/${protocol}/${this.addresses[index]}/${low}/${parity}`,
-        first,
-        range.last,
-        step,
-      );
+      const address = this.addresses[index] as number;
+      const lease = this.session.lease({
+        name: `ports/${protocol}/${address}/${low}/${parity}`,
+        first: 0,
+        count: Math.floor((range.last - first) / step) + 1,
+        use: {
+          table: this.table,
+          key: (number, out) => externalKey(out, 0, protocol, address, first + step * number),
+        },
+      });
+      pool = new PortPool(this.lane, lease, first, step);
       this.pools.set(key, pool);
     }
     return pool;

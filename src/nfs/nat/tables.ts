@@ -1,7 +1,7 @@
 /** Everything that a NAT keeps, besides packets in flight. */
 
 import { neighbourTable } from '../../operators/route.ts';
-import { ipv4, port, record, u8 } from '../../state/record.ts';
+import { ipv4, port, record, u8, u16 } from '../../state/record.ts';
 import { alias, table } from '../../state/table.ts';
 import { fragmentTable } from '../router/fragments.ts';
 import type { NatTimeouts } from './options.ts';
@@ -22,10 +22,12 @@ export const bindingRecord = record('binding', 1, {
   state: u8,
   /** 1 once a second remote endpoint has been met: the binding is not closed with one connection. */
   shared: u8,
+  /** As in its port record: tells this binding from the next one of the same two endpoints. */
+  serial: u16,
 });
 
 /** External endpoint (the key) to the inside endpoint behind it. It lives as long as its binding. */
-export const portRecord = record('port', 1, { address: ipv4, port });
+export const portRecord = record('port', 1, { address: ipv4, port, serial: u16 });
 
 /** An inside and a remote endpoint that have spoken, where filtering depends on both. */
 export const sessionRecord = record('session', 1, { created: u8 });

@@ -9,8 +9,8 @@
 
 import { configuredNeighbour } from '../../operators/route.ts';
 import { authorPacket } from '../../state/author-packet.ts';
-import { sessionOf } from '../../state/sessions.ts';
-import type { StoreSession } from '../../state/store.ts';
+import { localSessionOf } from '../../state/sessions.ts';
+import type { TableSession } from '../../state/store.ts';
 import type { Table } from '../../state/table.ts';
 import { Hold } from '../../streams/hold.ts';
 import type { Lane } from '../../streams/lane.ts';
@@ -47,7 +47,7 @@ export class Neighbours {
   private readonly lane: Lane;
   private readonly interfaces: readonly RouterInterface[];
   private readonly table: Table;
-  private readonly session: StoreSession;
+  private readonly session: TableSession;
   private readonly hold: Hold;
   /** By `port/address`: asked and not yet answered. Bounded by the packets held and the table. */
   private readonly questions = new Map<string, Question>();
@@ -57,7 +57,7 @@ export class Neighbours {
     this.lane = lane;
     this.table = table;
     this.interfaces = interfaces;
-    this.session = sessionOf(lane, table);
+    this.session = localSessionOf(lane);
     this.hold = new Hold(lane, holdLimits);
     lane.every(retryMilliseconds, () => this.repeat());
     lane.every(refreshMilliseconds, () => this.refresh());
