@@ -99,9 +99,10 @@ Napi::Value dump(const Napi::CallbackInfo &info) {
   auto table = item(info, 0, environment(env).tables, "table");
   if (!table) return env.Undefined();
   Rows r = rows(info, 1, *table);
-  table->each(0, table->config().capacity, [&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
-    if (!r.full()) r(key, bytes, timer);
-  });
+  table->each(0, table->config().capacity,
+              [&r](const Key &key, const uint8_t *bytes, uint8_t timer) {
+                if (!r.full()) r(key, bytes, timer);
+              });
   return Napi::Number::New(env, r.count);
 }
 
@@ -172,8 +173,8 @@ Napi::Value remove(const Napi::CallbackInfo &info) {
   return Napi::Boolean::New(env, table->remove(table->hash(key), key, 0) == Outcome::won);
 }
 
-// discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record is
-// still the one given; `removed` gets a byte per row.
+// discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record
+// is still the one given; `removed` gets a byte per row.
 Napi::Value discard(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto table = item(info, 0, environment(env).tables, "table");
