@@ -40,6 +40,7 @@ import { Neighbours } from '../router/neighbours.ts';
 import { Binder } from './bind.ts';
 import { filterSessions } from './filter-sessions.ts';
 import type { NatOptions } from './options.ts';
+import { sweepOrphans } from './orphans.ts';
 import { PortAllocator } from './port-allocator.ts';
 import { releaseExpired, takenBack } from './release.ts';
 import { type ResolvedNat, resolve } from './resolve.ts';
@@ -99,6 +100,7 @@ function pipeline(
   );
   lane.onClose(() => allocator.close());
   releaseExpired(lane, tables, allocator, resolved.timeouts);
+  sweepOrphans(lane, tables, allocator);
   const binder = new Binder(allocator, (packet) => {
     errors.answerEcho(packet);
     return answered;
