@@ -104,11 +104,11 @@ export class BackgroundProcess {
     return this.ended;
   }
 
-  /** Ends the group at once; harmless when it has ended. */
-  kill(): void {
+  /** Ends the group at once, or sends it another signal; harmless when it has ended. */
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     if (!this.running || this.#child.pid === undefined) return;
     try {
-      process.kill(-this.#child.pid, 'SIGKILL');
+      process.kill(-this.#child.pid, signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
