@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-test}
 case $mode in
   start) groups=(required dpdk) ;;
-  test) groups=(required dpdk test) ;;
+  test) groups=(required dpdk rdma test) ;;
   *) echo "usage: scripts/setup.sh [start|test]" >&2; exit 2 ;;
 esac
 
@@ -109,6 +109,7 @@ unavailable() {
   if [[ $1 == required || -n ${CI:-} ]]; then fail "system packages are missing" "$(mend)"; fi
   case $1 in
     dpdk) notes+="  without DPDK: no ports on network cards or interfaces, no benchmarks"$'\n' ;;
+    rdma) notes+="  without RDMA: no stores at rdma:// URLs"$'\n' ;;
     test) notes+="  without some test tools: the tests that use them will fail"$'\n' ;;
   esac
 }
