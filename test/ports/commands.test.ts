@@ -5,11 +5,12 @@ import { runPorts } from '../../src/cli/ports.ts';
 import type { Probes } from '../../src/ports/probes.ts';
 import { parsePort } from '../../src/ports/spec.ts';
 import { usablePorts } from '../../src/ports/usable.ts';
+import { fakeRdma } from '../state/remote/fake-rdma.ts';
 import { dpdk, eth0, fakeProbes, virtualFunction } from './fake-probes.ts';
 
 async function doctor(answers: Partial<Probes> = {}) {
   const out = new PassThrough({ encoding: 'utf8' });
-  const status = await runDoctor(out, fakeProbes(answers));
+  const status = await runDoctor(out, fakeProbes(answers), fakeRdma());
   return { status, lines: String(out.read()).split('\n') };
 }
 
