@@ -176,7 +176,7 @@ class Author implements Decider {
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       batch.verdict[row] = -callbackError;
-      for (const cursor of this.cursors) cursor.discard();
+      for (const place of this.places) place.restore();
       this.lane.report({ event: 'callback-error', message: String(error) });
     }
   }

@@ -59,6 +59,10 @@ export class Place {
   own = 0;
   /** Where the record's bytes are: as read, or as staged. */
   at = 0;
+  /** What was staged when this packet came to it: packets of one flow share it. */
+  private keptWrite = 0;
+  private keptTimer = 0;
+  private kept: Uint8Array | undefined;
 
   constructor(register: number, batch: PacketBatch) {
     this.register = register;
@@ -90,10 +94,27 @@ export class Place {
 
   /** The record of this row is the one now. */
   lead(row: number): void {
+    const write = this.bytes[this.writeAt + row] as number;
     this.row = row;
-    this.at =
-      (this.bytes[this.writeAt + row] === writeKind.none ? this.recordAt : this.nextAt) +
-      row * this.stride;
+    this.at = (write === writeKind.none ? this.recordAt : this.nextAt) + row * this.stride;
+    this.keptWrite = write;
+    this.keptTimer = this.bytes[this.timerAt + row] as number;
+    if (write !== writeKind.none) this.keep();
+  }
+
+  private keep(): void {
+    const { at, bytes, stride } = this;
+    this.kept ??= new Uint8Array(stride);
+    for (let i = 0; i < stride; i++) this.kept[i] = bytes[at + i] as number;
+  }
+
+  /** After a throw: takes back what this packet staged, and nothing of what others have. */
+  restore(): void {
+    const { bytes, keptWrite, row } = this;
+    bytes[this.writeAt + row] = keptWrite;
+    bytes[this.timerAt + row] = this.keptTimer;
+    if (keptWrite !== writeKind.none && this.kept)
+      bytes.set(this.kept, this.nextAt + row * this.stride);
   }
 
   stage(kind: number, timer: number, watched: boolean): void {
@@ -163,12 +184,6 @@ export class RecordCursor implements RecordAccess {
     const hit = place.bytes[place.stateAt + place.row] === looked.hit;
     if (hit) place.stage(writeKind.remove, this.timer, false);
     else place.bytes[place.writeAt + place.row] = writeKind.none;
-  }
-
-  /** After a throw: takes back what this packet staged for itself. */
-  discard(): void {
-    const { place } = this;
-    if (place.row === place.own) place.bytes[place.writeAt + place.row] = writeKind.none;
   }
 
   /**

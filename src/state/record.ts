@@ -138,7 +138,6 @@ const reserved = new Set([
   'attended',
   'constructor',
   'create',
-  'discard',
   'found',
   'key',
   'place',

@@ -163,6 +163,34 @@ describe.each(stores)('lookupState, transform and writeState over %s', (_, store
     expect(forwarded[1]).toBe(1);
   });
 
+  it('let a throw take back what that packet staged in a record that it shares, and nothing else', () => {
+    const numbers: number[] = [];
+    const count = counting(numbers);
+    using harness = bench(
+      () => (packets) =>
+        packets.pipe(
+          lookupState(flows, { key: 'source-endpoint' }),
+          transform([flows], (packet) => {
+            count(packet);
+            if (packet.destinationPort === 54) {
+              packet.flow.update(1);
+              throw new RangeError('not you');
+            }
+          }),
+          writeState([flows]),
+        ),
+      { tables: [flows], store: store() },
+    );
+    const to = (port: number) => full(`10.0.0.1:1 > 10.0.0.2:${port} udp`);
+    send(harness, to(53), to(54), to(53), to(54));
+    harness.advance(10);
+    send(harness, to(54), to(53));
+    harness.advance(10);
+    expect(numbers).toEqual([1, 2, 2, 3, 3, 3]);
+    const { dropped } = harness.finish({ allowCallbackErrors: true });
+    expect(dropped).toMatchObject({ 'callback-error': 3, conflict: 0 });
+  });
+
   it('create, remove and create again come to what was said last', () => {
     const found: boolean[] = [];
     using harness = bench(

@@ -56,7 +56,7 @@ describe('a record', () => {
   );
 
   // Members of the cursor that a field of their name would hide.
-  it.each(['place', 'size', 'reserve', 'discard', 'constructor'])(
+  it.each(['place', 'size', 'reserve', 'create', 'constructor'])(
     'has no field named %s',
     (name) => {
       expect(() => record('r', 1, { [name]: u8 })).toThrow(/a field cannot be named/);
