@@ -40,6 +40,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     'src/wire/',
     'src/native.ts',
   ],
+  'src/lab/': ['src/instance/', 'src/ports/', 'src/testing/'],
   'src/cli/': ['src/'],
   'src/index.ts': [
     'type src/native.ts',

@@ -14,7 +14,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { clearLeftovers, Namespaces } from '../test/real/namespaces.ts';
+import { clearLeftovers, Namespaces } from '../src/lab/namespaces.ts';
 import {
   startIperf,
   startNames,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { BackgroundProcess } from '../real/background.ts';
+import { BackgroundProcess } from '../../src/lab/background.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rxnf-run-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

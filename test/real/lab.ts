@@ -13,9 +13,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BackgroundProcess } from './background.ts';
-import { Instance } from './instance.ts';
-import { type CommandResult, clearLeftovers, Namespaces, type RunOptions } from './namespaces.ts';
+import type { BackgroundProcess } from '../../src/lab/background.ts';
+import { InstanceProcess } from '../../src/lab/instance-process.ts';
+import {
+  type CommandResult,
+  clearLeftovers,
+  Namespaces,
+  type RunOptions,
+} from '../../src/lab/namespaces.ts';
 import { startIperf, startNames, startShell, startStun, startWeb } from './services.ts';
 
 export const client = '10.99.0.2';
@@ -70,7 +75,7 @@ export class Lab {
   /** The words of an ssh that may log in to the server. */
   readonly shell: readonly string[];
   readonly #namespaces: Namespaces;
-  #instance: Instance | undefined;
+  #instance: InstanceProcess | undefined;
 
   /** Makes the namespaces and starts the servers. Whatever fails here is cleared away. */
   static async open(options: LabOptions = {}): Promise<Lab> {
@@ -111,9 +116,14 @@ export class Lab {
   }
 
   /** Starts the NAT; it is stopped by `stop`, or by `close` at the latest. */
-  async startNat(options: NatOptions): Promise<Instance> {
+  async startNat(options: NatOptions): Promise<InstanceProcess> {
     const configuration = natConfiguration(options);
-    this.#instance = await Instance.start(this.#namespaces, 'nat', this.directory, configuration);
+    this.#instance = await InstanceProcess.start(
+      this.#namespaces,
+      'nat',
+      this.directory,
+      configuration,
+    );
     return this.#instance;
   }
 

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { clearLeftovers, Namespaces } from '../../src/lab/namespaces.ts';
 import { lacking } from './lab.ts';
-import { clearLeftovers, Namespaces } from './namespaces.ts';
 
 const missing = lacking();
-const modulePath = fileURLToPath(new URL('./namespaces.ts', import.meta.url));
+const modulePath = fileURLToPath(new URL('../../src/lab/namespaces.ts', import.meta.url));
 
 describe.skipIf(missing.length > 0)('network namespaces of a test', () => {
   const opened: Namespaces[] = [];

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Instance, Summary } from './instance.ts';
+import type { InstanceProcess, Summary } from '../../src/lab/instance-process.ts';
 import {
   client,
   inside,
@@ -22,8 +22,11 @@ const missing = lacking();
 if (missing.length > 0) console.warn(`real traffic skipped, lacking: ${missing.join(', ')}`);
 
 /** A lab with a NAT in it for all tests of the enclosing `describe`, gone after them. */
-function useNat(options: NatOptions, labOptions: LabOptions = {}): { lab: Lab; nat: Instance } {
-  const used = {} as { lab: Lab; nat: Instance };
+function useNat(
+  options: NatOptions,
+  labOptions: LabOptions = {},
+): { lab: Lab; nat: InstanceProcess } {
+  const used = {} as { lab: Lab; nat: InstanceProcess };
   beforeAll(async () => {
     used.lab = await Lab.open(labOptions);
     used.nat = await used.lab.startNat(options);
@@ -259,7 +262,7 @@ function itCarriesIperf(used: { lab: Lab }): void {
 }
 
 /** Ends the instance: the last test of its `describe`. */
-function itAccountsForEveryPacket(used: { nat: Instance }): void {
+function itAccountsForEveryPacket(used: { nat: InstanceProcess }): void {
   it('accounts for every packet when it ends', { timeout: 30_000 }, async () => {
     const { ending, summary, output } = await used.nat.stop();
     expect(ending, output).toEqual({ status: 0, signal: null });

@@ -8,8 +8,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BackgroundProcess } from './background.ts';
-import type { Namespaces } from './namespaces.ts';
+import type { BackgroundProcess } from '../../src/lab/background.ts';
+import type { Namespaces } from '../../src/lab/namespaces.ts';
 
 /** Where a service runs, and where it may keep files. */
 export interface Place {

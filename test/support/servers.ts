@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { BackgroundProcess } from '../real/background.ts';
+import { BackgroundProcess } from '../../src/lab/background.ts';
 
 export type ServerKind = 'redis' | 'valkey';
 

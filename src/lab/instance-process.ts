@@ -1,5 +1,5 @@
 /**
- * An instance of rxnf under test, as a child process in a lab's NAT namespace.
+ * An instance of rxnf as a child process in a namespace of a lab.
  *
  * It speaks in JSON lines on stdout (`ready`, then events, at last `summary`) and logs to stderr.
  * `RXNF_COMMAND` puts another build in its place (an installed `rxnf`, say): the words before
@@ -33,24 +33,29 @@ export interface Summary extends InstanceEvent {
   readonly held: number;
 }
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const isSource = import.meta.url.endsWith('.ts');
 
-export class Instance {
+/** The words that run a module of ours in a process of its own: `lab/splitter`, `cli/main`. */
+export function commandOf(module: string): string[] {
+  const file = new URL(`../${module}.${isSource ? 'ts' : 'js'}`, import.meta.url);
+  return [process.execPath, ...(isSource ? ['--conditions=source'] : []), fileURLToPath(file)];
+}
+
+export class InstanceProcess {
   readonly #process: BackgroundProcess;
 
-  /** Writes the configuration, starts the instance and waits until it forwards. */
+  /** Writes the configuration to `directory/name.yaml`, starts the instance and waits until it forwards. */
   static async start(
     namespaces: Namespaces,
     role: string,
     directory: string,
     configuration: object,
-  ): Promise<Instance> {
-    const file = join(directory, 'rxnf.yaml');
+    name = 'rxnf',
+  ): Promise<InstanceProcess> {
+    const file = join(directory, `${name}.yaml`);
     writeFileSync(file, stringify(configuration));
-    const command = process.env['RXNF_COMMAND']?.split(' ') ?? [
-      ...[process.execPath, '--conditions=source', main],
-    ];
-    const instance = new Instance(namespaces.start(role, [...command, 'run', file]));
+    const command = process.env['RXNF_COMMAND']?.split(' ') ?? commandOf('cli/main');
+    const instance = new InstanceProcess(namespaces.start(role, [...command, 'run', file]));
     await instance.event('ready', 30);
     return instance;
   }
@@ -88,6 +93,12 @@ export class Instance {
   events(): InstanceEvent[] {
     const lines = this.#process.stdout.split('\n').slice(0, -1);
     return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  }
+
+  /** Ends it as a power cut would: SIGKILL, at whatever instruction; returns when it is dead. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#process.ended;
   }
 
   /** Ends it as an operator would, by SIGTERM; undefined for a summary it did not print. */
