@@ -171,15 +171,16 @@ void silence_is_broken_by_a_keepalive() {
   EXPECT(peer.log.empty());
   peer.client.flush(3 * second);
   EXPECT(peer.log.size() == 1 && peer.log[0] == "0002" + std::string(60, '0'));
-  peer.client.flush(4 * second);
-  peer.client.flush(6 * second);
+  peer.client.flush(6 * second - 1);
   EXPECT(peer.log.size() == 1);
+  peer.client.flush(6 * second);
+  EXPECT(peer.log.size() == 2);
   EXPECT(peer.client.send(bytes_of("x")) == 1);
   peer.client.flush(7 * second);
   peer.client.flush(9 * second);
-  EXPECT(peer.log.size() == 2);
-  peer.client.flush(10 * second);
   EXPECT(peer.log.size() == 3);
+  peer.client.flush(10 * second);
+  EXPECT(peer.log.size() == 4);
   peer.send({.opcode = Opcode::keepalive});
   EXPECT(peer.client.open());
 }

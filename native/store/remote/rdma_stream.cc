@@ -67,12 +67,10 @@ void Stream::flush(uint64_t now_ns) {
       question_ = before;
     }
   }
-  if (posted_ != posted_at_keepalive_) {
-    posted_at_keepalive_ = posted_;
-    quiet_since_ns_ = now_ns;
-  } else if (now_ns - quiet_since_ns_ >= keepalive_ns) {
+  if (posted_ == posted_at_flush_ && now_ns - quiet_since_ns_ >= keepalive_ns)
     post({.opcode = Opcode::keepalive});
-  }
+  if (posted_ != posted_at_flush_) quiet_since_ns_ = now_ns;
+  posted_at_flush_ = posted_;
 }
 
 size_t Stream::send(std::span<const uint8_t> bytes) {

@@ -116,7 +116,7 @@ class Stream {
   uint64_t proven_ = 0;    // of `posted_`: those whose receives the peer has posted again
   uint64_t question_ = 0;  // of `posted_`: those before the open question
   bool asking_ = false;
-  uint64_t posted_at_keepalive_ = 0;
+  uint64_t posted_at_flush_ = 0;
   uint64_t quiet_since_ns_ = 0;
 };
 

@@ -52,8 +52,8 @@ void Connection::begin() {
   channel_.reset(rdma_create_event_channel());
   if (!channel_)
     return fail("rdma_create_event_channel: " + system_word(errno) +
-                ": this machine has no RDMA device, or not the module rdma_ucm; to mend it: "
-                "modprobe rdma_ucm, and rdma link show must name a device");
+                ": no RDMA device, no module rdma_ucm, or no right to /dev/infiniband/rdma_cm; to "
+                "mend it: rxnf doctor says which");
   const int flags = fcntl(channel_->fd, F_GETFL);
   if (flags < 0 || fcntl(channel_->fd, F_SETFL, flags | O_NONBLOCK) < 0)
     return fail("fcntl(O_NONBLOCK): " + system_word(errno));
@@ -73,7 +73,7 @@ Transport::State Connection::poll(uint64_t now_ns) {
   if (stream_ && stream_->open()) return State::open;
   if (deadline_ns_ == 0) deadline_ns_ = now_ns + options_.connect_timeout_ns;
   if (now_ns < deadline_ns_) return State::connecting;
-  fail(std::string("timed out ") + doing_);
+  fail(std::string("timed out while ") + doing_);
   return State::failed;
 }
 
@@ -101,7 +101,7 @@ void Connection::handle(rdma_cm_event_type event, int status, uint64_t now_ns) {
     case RDMA_CM_EVENT_ADDR_RESOLVED:
       doing_ = "resolving the route";
       if (rdma_resolve_route(id_.get(), milliseconds(options_.connect_timeout_ns)))
-        fail("rdma_resolve_route: " + system_word(errno));
+        handle(RDMA_CM_EVENT_ADDR_ERROR, errno, now_ns);  // it was resolved to no device
       return;
     case RDMA_CM_EVENT_ROUTE_RESOLVED:
       return make_queue_pair();

@@ -42,7 +42,7 @@ class Connection final : public Transport {
 
   const Options options_;
   std::string name_, error_;
-  const char *doing_ = "resolving the address";
+  const char *doing_ = "resolving the address: is it there, and the way to it an RDMA device's?";
   uint64_t deadline_ns_ = 0, next_events_ns_ = 0;
 
   Owned<rdma_event_channel, rdma_destroy_event_channel> channel_;
