@@ -275,6 +275,10 @@ void a_missing_library_is_named_with_its_mend() {
   EXPECT(transport->error().find("/nowhere/librxnf_rdma.so") != std::string::npos);
   EXPECT(transport->error().find("librdmacm-dev") != std::string::npos);
   EXPECT(transport->send(bytes_of("x")) == 0);
+  // Without a path it is looked for beside this program, where it is not.
+  const auto beside = connect({.address = "192.0.2.1"});
+  EXPECT(beside->poll(1) == Transport::State::failed);
+  EXPECT(beside->error().find("/test/librxnf_rdma.so") != std::string::npos);
 }
 
 // With the library, a connection to nowhere fails within its time, devices or none.

@@ -35,12 +35,23 @@ const Library *load(const std::string &path, std::string &error) {
   return get();
 }
 
+std::string beside_this() {
+  Dl_info here{};
+  dladdr(reinterpret_cast<void *>(&load), &here);
+  const std::string file = here.dli_fname ? here.dli_fname : "";
+  return file.substr(0, file.rfind('/') + 1) + "librxnf_rdma.so";
+}
+
 }  // namespace
 
 std::unique_ptr<Transport> connect(const std::string &library, const Options &options) {
   std::string error;
   if (const Library *loaded = load(library, error)) return loaded->connect(options);
   return std::make_unique<Refused>(std::move(error));
+}
+
+std::unique_ptr<Transport> connect(const Options &options) {
+  return connect(beside_this(), options);
 }
 
 }  // namespace rxnf::rdma

@@ -18,8 +18,9 @@ struct Options {
 };
 
 // Never null: what cannot even begin is a transport that has failed. `library` is the path of
-// librxnf_rdma.so.
+// librxnf_rdma.so; without it, it is looked for beside the file that this code is in: the addon's.
 std::unique_ptr<Transport> connect(const std::string &library, const Options &options);
+std::unique_ptr<Transport> connect(const Options &options);
 
 // What librxnf_rdma.so exports, built by the same compiler as its user.
 constexpr int library_abi = 1;
