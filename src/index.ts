@@ -61,6 +61,7 @@ export {
   u32,
   type Values,
 } from './state/record.ts';
+export { type SharedStore, type SharedStoreOptions, sharedStore } from './state/shared-store.ts';
 export type { KeyKind, Store, StoreSession } from './state/store.ts';
 export { alias, type Table, type TableOptions, table } from './state/table.ts';
 export { PacketBatch } from './streams/batch.ts';

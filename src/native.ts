@@ -80,6 +80,32 @@ export interface TableShape {
   readonly seed: number;
 }
 
+/** One lane that has a shared store open, or had it when it died. */
+export interface StoreWriter {
+  readonly writer: number;
+  readonly pid: number;
+  readonly instance: string;
+  readonly alive: boolean;
+}
+
+export interface StoredTable {
+  readonly capacity: number;
+  /** Bytes that a record may have. */
+  readonly recordSize: number;
+  readonly schema: number;
+  /** The schema of who made the table, as JSON. */
+  readonly description: string;
+}
+
+export interface TableInfo {
+  readonly capacity: number;
+  readonly room: number;
+  readonly records: number;
+  /** Inserts for which there was no room, since the table was made. */
+  readonly refused: number;
+  readonly description: string;
+}
+
 export interface Native {
   breathe(lane: number): number;
   run(lane: number, kernel: number, batch: number): number;
@@ -94,6 +120,7 @@ export interface Native {
   closeTable(table: number): void;
   tableSize(table: number): number;
   sweepTable(table: number, nowMilliseconds: number, entries: number, out: Uint8Array): number;
+  confirmClaims(table: number, claims: Uint32Array, count: number): number;
   dumpTable(table: number, out: Uint8Array): number;
   scanTable(table: number, from: number, entries: number, out: Uint8Array): number;
   readRecord(table: number, key: Uint8Array, out: Uint8Array): number;
@@ -109,8 +136,27 @@ export interface Native {
   discardRecords(table: number, rows: Uint8Array, count: number, removed: Uint8Array): void;
 
   openNumbers(name: string, first: number, count: number): number;
-  takeNumbers(pool: number, out: Uint32Array): number;
+  takeNumbers(pool: number, out: Uint32Array, writer: number, nowSeconds: number): number;
+  staleNumbers(
+    pool: number,
+    from: number,
+    limit: number,
+    untilSeconds: number,
+    numbers: Uint32Array,
+    leased: Uint32Array,
+  ): number;
+  reclaimNumber(pool: number, number: number, leased: number): boolean;
+  expireLeases(pool: number, writer: number): void;
   giveNumbers(pool: number, numbers: Uint32Array, count: number): number;
+
+  openStore(folder: string, instance: string): { readonly store: number; readonly writer: number };
+  closeStore(store: number): void;
+  openStoreTable(store: number, name: string, shape: TableShape, description: string): number;
+  openStoreNumbers(store: number, name: string, first: number, count: number): number;
+  storeWriters(folder: string): readonly StoreWriter[];
+  fenceInstance(folder: string, instance: string, limitMilliseconds: number): readonly number[];
+  tableInfo(table: number): TableInfo;
+  tableOfStore(folder: string, name: string): StoredTable | undefined;
 
   openPool(buffers: number): NativePool;
   closePool(pool: number): void;

@@ -12,6 +12,7 @@
 #include "lane/traits.h"
 #include "port/memory/memory.h"
 #include "store/number_pool.h"
+#include "store/shared/store.h"
 #include "store/table.h"
 
 namespace rxnf::addon {
@@ -22,6 +23,7 @@ struct Environment {
   std::vector<std::shared_ptr<MemoryQueue>> queues;
   std::vector<std::shared_ptr<Table>> tables;
   std::vector<std::shared_ptr<NumberPool>> numbers;
+  std::vector<std::shared_ptr<shared::SharedStore>> stores;
   bool dpdk_thread = false;
 };
 
@@ -81,6 +83,9 @@ Napi::ArrayBuffer wrap(Napi::Env env, void *data, size_t size, std::shared_ptr<T
 }
 
 Environment &environment(Napi::Env env);
+// Reads the shape of a table. False after throwing what is wrong with it.
+bool table_config(const Napi::CallbackInfo &info, size_t at, const std::string &name,
+                  TableConfig &config);
 Napi::Object count_object(Napi::Env env, const rxnf_port_counters &c);
 Napi::Object pool_object(Napi::Env env, const rxnf_pool &pool, Napi::ArrayBuffer arena);
 
@@ -88,6 +93,7 @@ void export_lanes(Napi::Env env, Napi::Object exports);
 void export_kernels(Napi::Env env, Napi::Object exports);
 void export_tables(Napi::Env env, Napi::Object exports);
 void export_number_pools(Napi::Env env, Napi::Object exports);
+void export_shared_stores(Napi::Env env, Napi::Object exports);
 void export_memory(Napi::Env env, Napi::Object exports);
 void export_dpdk(Napi::Env env, Napi::Object exports);
 void leave_dpdk(Environment &e);

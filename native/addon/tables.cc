@@ -14,11 +14,11 @@ bool same(const TableConfig &a, const TableConfig &b) {
   return a.capacity == b.capacity && a.record_size == b.record_size && a.schema == b.schema;
 }
 
-Napi::Value open(const Napi::CallbackInfo &info) {
-  Napi::Env env = info.Env();
-  const std::string name = info[0].ToString();
-  const auto o = info[1].As<Napi::Object>();
-  TableConfig c{};
+}  // namespace
+
+bool table_config(const Napi::CallbackInfo &info, size_t at, const std::string &name,
+                  TableConfig &c) {
+  const auto o = info[at].As<Napi::Object>();
   c.capacity = u32(o, "capacity");
   c.record_size = u32(o, "recordSize");
   c.schema = static_cast<uint16_t>(u32(o, "schema"));
@@ -26,12 +26,21 @@ Napi::Value open(const Napi::CallbackInfo &info) {
   for (uint32_t i = 0; i < 4 && i < idle.Length(); i++)
     c.idle_ms[i] = idle.Get(i).ToNumber().Uint32Value();
   c.seed = static_cast<uint64_t>(o.Get("seed").ToNumber().DoubleValue());
-  if (c.capacity == 0 || c.capacity > (1u << 28) || c.record_size == 0 ||
-      c.record_size > Table::max_record || c.record_size % 4 != 0) {
-    fail(env, "ERR_TABLE_CONFIG",
-         "table " + name + ": capacity 1 to 2^28, record size 4 to 1024 bytes in steps of 4");
-    return env.Undefined();
-  }
+  if (c.capacity != 0 && c.capacity <= (1u << 28) && c.record_size != 0 &&
+      c.record_size <= Table::max_record && c.record_size % 4 == 0)
+    return true;
+  fail(info.Env(), "ERR_TABLE_CONFIG",
+       "table " + name + ": capacity 1 to 2^28, record size 4 to 1024 bytes in steps of 4");
+  return false;
+}
+
+namespace {
+
+Napi::Value open(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  const std::string name = info[0].ToString();
+  TableConfig c{};
+  if (!table_config(info, 1, name, c)) return env.Undefined();
   std::lock_guard<std::mutex> guard(names_lock);
   std::shared_ptr<Table> table = names[name].lock();
   if (table && !same(table->config(), c)) {
@@ -61,17 +70,18 @@ Napi::Value size(const Napi::CallbackInfo &info) {
   return table ? Napi::Number::New(info.Env(), table->size()) : info.Env().Undefined();
 }
 
-// Rows of [key 16, timer 1, pad 7, record...] into a buffer; returns how many. The stride is 24
-// plus the record size.
+// Rows of [key 16, timer 1, pad 3, claim 4, record...] into a buffer; returns how many. The stride
+// is 24 plus the record size.
 struct Rows {
   uint8_t *out;
   uint32_t limit, stride, record, count;
   bool full() const { return count == limit; }
-  void operator()(const Key &key, const uint8_t *bytes, uint8_t timer) {
+  void operator()(const Key &key, const uint8_t *bytes, uint8_t timer, uint32_t claim = 0) {
     uint8_t *p = out + size_t{count++} * stride;
     std::memcpy(p, &key, 16);
-    std::memset(p + 16, 0, 8);
+    std::memset(p + 16, 0, 4);
     p[16] = timer;
+    std::memcpy(p + 20, &claim, 4);
     std::memcpy(p + 24, bytes, record);
   }
 };
@@ -173,6 +183,19 @@ Napi::Value remove(const Napi::CallbackInfo &info) {
   return Napi::Boolean::New(env, table->remove(table->hash(key), key, 0) == Outcome::won);
 }
 
+// confirm(table, claims, count): lets go of claimed records; returns how many claims still held.
+Napi::Value confirm(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  auto claims = info[1].As<Napi::Uint32Array>();
+  const uint32_t count = info[2].ToNumber().Uint32Value();
+  uint32_t held = 0;
+  for (uint32_t i = 0; i < count && i < claims.ElementLength(); i++)
+    held += table->confirm(claims[i]);
+  return Napi::Number::New(env, held);
+}
+
 // discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record
 // is still the one given; `removed` gets a byte per row.
 Napi::Value discard(const Napi::CallbackInfo &info) {
@@ -204,6 +227,7 @@ void export_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("closeTable", Napi::Function::New<close>(env));
   exports.Set("tableSize", Napi::Function::New<size>(env));
   exports.Set("sweepTable", Napi::Function::New<sweep>(env));
+  exports.Set("confirmClaims", Napi::Function::New<confirm>(env));
   exports.Set("dumpTable", Napi::Function::New<dump>(env));
   exports.Set("scanTable", Napi::Function::New<scan>(env));
   exports.Set("readRecord", Napi::Function::New<read>(env));

@@ -4,6 +4,15 @@
 
 namespace rxnf {
 
+namespace {
+
+bool refused(int32_t verdict) {
+  return verdict == verdict::drop(static_cast<uint32_t>(Reason::table_full)) ||
+         verdict == verdict::drop(static_cast<uint32_t>(Reason::store_busy));
+}
+
+}  // namespace
+
 // True when the write stands.
 bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
   const auto op = static_cast<Write>(r.write[row]);
@@ -32,10 +41,13 @@ bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
       r.state[row] = static_cast<uint8_t>(op == Write::remove ? Lookup::miss : Lookup::hit);
       return true;
     case Outcome::full:
+    case Outcome::busy:
       // A held packet may lead others of its key: its buffer is not this batch's to drop.
       if (b.verdict[row] != verdict::held)
-        b.verdict[row] = verdict::drop(static_cast<uint32_t>(Reason::table_full));
-      r.state[row] = static_cast<uint8_t>(Lookup::miss);
+        b.verdict[row] = verdict::drop(static_cast<uint32_t>(
+            outcome == Outcome::full ? Reason::table_full : Reason::store_busy));
+      // A removal that was not done leaves the record where it was.
+      if (op != Write::remove) r.state[row] = static_cast<uint8_t>(Lookup::miss);
       return true;
     default:
       if (outcome == Outcome::lost && !e) e = table_.find(h, r.key[row]);
@@ -64,8 +76,7 @@ int32_t WriteKernel::run(Batch &b) {
     r.timer[row] = r.timer[leader];
     r.version[row] = r.version[leader];
     std::memcpy(r.record + size_t{row} * r.stride, r.record + size_t{leader} * r.stride, r.stride);
-    if (b.verdict[leader] == verdict::drop(static_cast<uint32_t>(Reason::table_full)) &&
-        b.verdict[row] == verdict::pending)
+    if (refused(b.verdict[leader]) && b.verdict[row] == verdict::pending)
       b.verdict[row] = b.verdict[leader];
   }
   return lost;

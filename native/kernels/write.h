@@ -14,7 +14,7 @@ namespace rxnf {
 // Versions of one writer, each used once (table.h).
 class Writer {
  public:
-  explicit Writer(uint32_t id) : next_(static_cast<uint64_t>(id & 0xffffff) << 40 | 2) {}
+  explicit Writer(uint32_t id) : next_(static_cast<uint64_t>(id & max_writer) << 40 | 2) {}
   uint64_t version() {
     const uint64_t v = next_;
     next_ += 2;

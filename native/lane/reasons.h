@@ -23,6 +23,7 @@ namespace rxnf {
   X(martian_source, "martian-source")             \
   X(no_route, "no-route")                         \
   X(table_full, "table-full")                     \
+  X(store_busy, "store-busy")                     \
   X(conflict, "conflict")
 
 enum class Reason : uint8_t {

@@ -1,20 +1,25 @@
-// A bounded concurrent hash table of fixed-size records: what the memory store is made of.
+// A bounded concurrent hash table of fixed-size records: what the memory store and the
+// shared-memory store are made of.
 //
 // Shape: buckets of one cache line (eight 16-bit tags, eight entry numbers) over entries that never
 // move. A lookup touches two lines: the home bucket and the entry. A key whose home is full lies in
 // one of the next buckets; each bucket counts the keys that passed it, so that a search ends where
 // nothing passed and removals undo the mark (marks that never clear ruin misses under churn).
 //
-// Threads: any number. Readers take no lock: they copy a record and check that its version word
-// stood still. Writers of one key meet on the lock of its home bucket; a swap takes the version
-// word itself, by compare-and-swap.
+// Threads and processes: any number; nothing in it is an address. Readers take no lock: they copy a
+// record and check that its version word stood still. Whoever changes which keys there are holds
+// the lock of the key's home bucket; a swap takes the version word itself, by compare-and-swap.
+// Locks carry the tag of their holder and odd versions its writer number, so that what a writer
+// leaves when it is killed is found and repaired (table_repair.cc).
 //
-// Version word: writer << 40 | sequence << 1, bit 0 set while a writer is inside, 0 when the entry
-// is free. A writer never uses a sequence twice, so a version names one write (design: exactly
-// once).
+// Version word: writer << 40 | sequence << 1, writers below 2^23. Bit 0 is set while somebody is
+// inside, bit 63 once the record has expired and been claimed; 0 is a free entry. A writer never
+// uses a sequence twice, so a version names one write (design: exactly once).
 //
 // Time: a record's deadline is set to now + 1.25 T and again whenever a lookup that may refresh
-// finds less than T left, so a record idles for T at least; swept every T/4, for 1.5 T at most.
+// finds less than T left, so a record idles for T at least; swept every T/4, for 1.5 T at most. Who
+// sweeps claims: the record is out of the table, and its entry kept until the claim is confirmed. A
+// claim that is not lapses and is made again.
 #pragma once
 #include <emmintrin.h>
 #include <sched.h>
@@ -24,11 +29,16 @@
 #include <memory>
 
 #include "lane/batch.h"
+#include "store/hand.h"
 #include "store/region.h"
 
 namespace rxnf {
 
 inline constexpr uint32_t no_entry = 0xffffffff;
+inline constexpr uint64_t claimed_bit = uint64_t{1} << 63;
+inline constexpr uint32_t max_writer = (1u << 23) - 1;
+// Neither free nor claimed.
+constexpr bool stands(uint64_t version) { return static_cast<int64_t>(version) > 0; }
 inline constexpr uint8_t watched =
     0x80;  // in a timer byte: every hit goes to the author's function
 inline constexpr uint8_t timer_class_mask = 0x03;
@@ -61,31 +71,53 @@ struct TableConfig {
   uint64_t seed;  // of the hash: keep it secret from whoever chooses keys
 };
 
-enum class Outcome : uint8_t { won, lost, full, gone };
+// busy: another writer has not let go for a while; nothing was done.
+enum class Outcome : uint8_t { won, lost, full, gone, busy };
+
+// The first page of a table.
+struct TableHeader {
+  uint64_t magic;
+  uint32_t layout;         // of everything here, and of buckets and entries
+  uint32_t capacity;       // records
+  uint32_t room;           // bytes for a record, at least the record size of who made the table
+  uint32_t schema;         // version of the schema of who made it
+  uint64_t seed;           // of the hash
+  char description[2048];  // the schema as JSON, for tools
+  alignas(64) std::atomic<uint64_t> free;  // count << 32 | entry: the count defeats ABA
+  std::atomic<uint32_t> allocated;         // entries ever handed out
+  std::atomic<uint32_t> used;
+  std::atomic<uint64_t> refused;  // inserts for which there was no room
+  alignas(64) std::atomic<uint32_t> sweep_at;
+};
+inline constexpr size_t table_header_bytes = 4096;
+static_assert(sizeof(TableHeader) <= table_header_bytes);
+
+// Memory that a table or a pool lies in, and what keeps it there.
+struct Memory {
+  uint8_t *base = nullptr;
+  size_t size = 0;
+  std::shared_ptr<const void> keeper;
+};
 
 class Table {
  public:
   static constexpr uint32_t max_probe = 32;  // buckets: 256 keys would have to share a home region
 
-  explicit Table(const TableConfig &c)
-      : config_(c),
-        seed_low_(c.seed ^ 0x9e3779b97f4a7c15),
-        seed_high_(c.seed * 0xff51afd7ed558ccd ^ 0xd1b54a32d192ed03),
-        // Whole cache lines: an entry that straddles two costs two misses.
-        entry_size_((sizeof(Entry) + c.record_size + 63) & ~63u),
-        bucket_mask_(buckets_for(c.capacity) - 1),
-        buckets_region_(sizeof(Bucket) * (size_t{bucket_mask_} + 1)),
-        entries_region_(size_t{entry_size_} * c.capacity) {
-    buckets_ = reinterpret_cast<Bucket *>(buckets_region_.base());
-    entries_ = entries_region_.base();
-    if (!valid()) return;
-    for (size_t b = 0; b <= bucket_mask_; b++)
-      for (auto &e : buckets_[b].entry) e.store(no_entry, std::memory_order_relaxed);
-  }
+  // In private memory.
+  explicit Table(const TableConfig &c);
+  // In memory that others see too: `format` has made it one.
+  Table(const TableConfig &c, Memory memory, Hand &hand, uint32_t number);
 
-  bool valid() const { return buckets_ && entries_; }
+  static size_t bytes_for(const TableConfig &c);
+  // Lays an empty table into zeroed memory of that size.
+  static void format(const TableConfig &c, uint8_t *base, const char *description);
+  // The header of a table in memory, or null when there is none that this code can read.
+  static const TableHeader *header_in(const Memory &memory);
+
+  bool valid() const { return header_ != nullptr; }
   const TableConfig &config() const { return config_; }
-  uint32_t size() const { return used_.load(std::memory_order_relaxed); }
+  const TableHeader &header() const { return *header_; }
+  uint32_t size() const { return header_->used.load(std::memory_order_relaxed); }
 
   // Multiply-fold of both words, seeded: one 64x64->128 multiplication (as in wyhash).
   uint64_t hash(const Key &k) const {
@@ -120,7 +152,7 @@ class Table {
       for (uint32_t m = matches(b, tag); m; m &= m - 1, m &= m - 1) {
         const uint32_t e = b.entry[__builtin_ctz(m) >> 1].load(std::memory_order_acquire);
         if (e != no_entry && at(e)->key == key &&
-            at(e)->version.load(std::memory_order_acquire) != 0)
+            stands(at(e)->version.load(std::memory_order_acquire)))
           return at(e);
       }
       if (b.passed.load(std::memory_order_acquire) == 0) return nullptr;
@@ -134,8 +166,9 @@ class Table {
   uint64_t read(Entry *e, const Key &key, uint8_t *out, uint8_t *timer) const {
     for (uint32_t spins = 0; spins < max_spins; spins++) {
       const uint64_t v = e->version.load(std::memory_order_acquire);
-      if (v == 0) return 0;
+      if (!stands(v)) return 0;
       if (v & 1) [[unlikely]] {
+        if ((spins & patience) == patience) hand_->repair_dead();
         wait(spins);
         continue;
       }
@@ -155,8 +188,9 @@ class Table {
                uint64_t version, uint32_t now, Entry **out);
   Outcome remove(uint64_t h, const Key &key, uint64_t expected);
 
+  uint32_t idle(uint8_t timer) const { return config_.idle_ms[timer & timer_class_mask]; }
   uint32_t deadline(uint8_t timer, uint32_t now) const {
-    const uint32_t t = config_.idle_ms[timer & timer_class_mask];
+    const uint32_t t = idle(timer);
     return now + t + t / 4;
   }
 
@@ -168,35 +202,39 @@ class Table {
       e->deadline.store(now + t + t / 4, std::memory_order_relaxed);
   }
 
-  // Visits up to `max_entries` entries from where the last sweep stopped; removes those past their
-  // deadline and calls claimed(key, record, timer) for each. Returns how many it removed.
+  // Visits up to `max_entries` entries from where the last sweep stopped; claims those past their
+  // deadline, and those whose claim has lapsed, and calls claimed(key, record, timer, claim) for
+  // each. Returns how many.
   template <typename F>
   uint32_t sweep(uint32_t now, uint32_t max_entries, F &&claimed) {
-    uint32_t removed = 0;
-    const uint32_t top = allocated_.load(std::memory_order_acquire);
+    uint32_t count = 0;
+    const uint32_t top = header_->allocated.load(std::memory_order_acquire);
     if (top == 0) return 0;
     if (max_entries > top) max_entries = top;
+    const uint32_t start = header_->sweep_at.fetch_add(max_entries, std::memory_order_relaxed);
     for (uint32_t n = 0; n < max_entries; n++) {
-      const uint32_t i = sweep_at_.fetch_add(1, std::memory_order_relaxed) % top;
+      const uint32_t i = (start + n) % top;
       Entry *e = at(i);
       const uint64_t v = e->version.load(std::memory_order_acquire);
-      if (v == 0 || (v & 1) || config_.idle_ms[e->timer & timer_class_mask] == 0) continue;
+      if (v == 0 || (v & 1) || (stands(v) && idle(e->timer) == 0)) continue;
       if (static_cast<int32_t>(e->deadline.load(std::memory_order_relaxed) - now) > 0) continue;
-      const Key key = e->key;
-      uint8_t timer = 0;
-      alignas(8) uint8_t copy[max_record];
-      if (read(e, key, copy, &timer) != v) continue;
-      if (remove(hash(key), key, v) != Outcome::won) continue;
-      removed++;
-      claimed(key, copy, timer);
+      if (!claim(i, v, now)) continue;
+      count++;
+      claimed(e->key, static_cast<const uint8_t *>(e->record()), e->timer, token(i, v));
     }
-    return removed;
+    return count;
   }
+
+  // Lets go of a claimed record. False when the claim is no more.
+  bool confirm(uint32_t claim);
+
+  // How long a claim holds, in ms.
+  static constexpr uint32_t claim_ms = 10'000;
 
   // Calls seen(key, record, timer) for every record of a range of entries that is there throughout.
   template <typename F>
   void each(uint32_t from, uint32_t entries, F &&seen) const {
-    const uint32_t top = allocated_.load(std::memory_order_acquire);
+    const uint32_t top = header_->allocated.load(std::memory_order_acquire);
     alignas(8) uint8_t copy[max_record];
     for (uint32_t i = from; i < top && i - from < entries; i++) {
       uint8_t timer = 0;
@@ -213,6 +251,11 @@ class Table {
     return n;
   }
 
+  // Finishes what a dead writer's journal says, and makes the structure whole (table_repair.cc).
+  void repair(const Journal &journal, const uint8_t *record);
+  // The first thing that is wrong with it while nobody writes, or null.
+  const char *check() const;
+
   static constexpr uint32_t max_record = 1024;
 
  private:
@@ -226,10 +269,20 @@ class Table {
       sched_yield();
   }
 
+  // How many spins go by before a writer is suspected to be dead.
+  static constexpr uint32_t patience = 0xfff;
+
   static uint32_t buckets_for(uint32_t capacity) {
     uint64_t n = 16;
     while (n * 6 < capacity) n *= 2;  // six of eight places at the most: 75 % full
     return static_cast<uint32_t>(n);
+  }
+  // Whole cache lines: an entry that straddles two costs two misses.
+  static uint32_t entry_bytes(uint32_t record_size) {
+    return (static_cast<uint32_t>(sizeof(Entry)) + record_size + 63) & ~63u;
+  }
+  static uint32_t token(uint32_t entry, uint64_t version) {
+    return entry | static_cast<uint32_t>(version >> 1 & 0xf) << 28;
   }
   static uint16_t tag_of(uint64_t h) {
     const auto t = static_cast<uint16_t>(h >> 48);
@@ -241,23 +294,28 @@ class Table {
         _mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)))));
   }
 
-  struct Locked;
+  class Locked;
+  void attach(Memory memory);
   uint32_t allocate();
   void release(uint32_t e);
   bool place(uint64_t h, uint32_t e);
+  // Takes an entry out of its bucket. False when none refers to it.
+  bool displace(uint64_t h, uint32_t e);
+  bool claim(uint32_t e, uint64_t version, uint32_t now);
+  void finish(const Journal &journal);
+  void rebuild(uint32_t condemned);
+  void lock_all();
 
   const TableConfig config_;
-  const uint64_t seed_low_, seed_high_;
-  const uint32_t entry_size_;
-  const uint32_t bucket_mask_;
-  Region buckets_region_, entries_region_;
+  uint64_t seed_low_ = 0, seed_high_ = 0;
+  uint32_t entry_size_ = 0;
+  uint32_t bucket_mask_ = 0;
+  uint32_t number_ = 0;  // in its hand's list of names
+  Hand *hand_;
+  Memory memory_;
+  TableHeader *header_ = nullptr;
   Bucket *buckets_ = nullptr;
   uint8_t *entries_ = nullptr;
-
-  alignas(64) std::atomic<uint64_t> free_{no_entry};  // count << 32 | entry: the count defeats ABA
-  std::atomic<uint32_t> allocated_{0};                // entries ever handed out
-  std::atomic<uint32_t> used_{0};
-  alignas(64) std::atomic<uint32_t> sweep_at_{0};
 };
 
 }  // namespace rxnf

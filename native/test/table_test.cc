@@ -116,14 +116,17 @@ void survives_churn() {
     if (model.count(k)) EXPECT(r.value == model[k]);
     t.remove(t.hash({k, 9}), {k, 9}, 0);
   }
-  EXPECT(t.overflowed() == 0);
+  EXPECT(t.overflowed() == 0 && !t.check());
 }
 
 void expires_between_t_and_one_and_a_half() {
   Table t(config(100));
   Writes w(1);
   int claimed = 0;
-  const auto claim = [&](const Key &, const uint8_t *, uint8_t) { claimed++; };
+  const auto claim = [&](const Key &, const uint8_t *, uint8_t, uint32_t token) {
+    claimed++;
+    EXPECT(t.confirm(token) && !t.confirm(token));
+  };
   insert(t, {1, 0}, 1, w, 1, 0xffffff00);  // the clock wraps meanwhile
   EXPECT(t.sweep(0xffffff00 + 1000, 100, claim) == 0);
   EXPECT(t.sweep(0xffffff00 + 1250, 100, claim) == 1 && claimed == 1);
@@ -133,6 +136,28 @@ void expires_between_t_and_one_and_a_half() {
   EXPECT(t.sweep(900 + 1250, 100, claim) == 1);
   insert(t, {3, 0}, 1, w, 0, 0);  // class 0 never expires
   EXPECT(t.sweep(0x7fffffff, 100, claim) == 0);
+}
+
+// A claim keeps its record out of the table, and comes again until it is confirmed.
+void claims_until_confirmed() {
+  Table t(config(2));
+  Writes w(1);
+  uint32_t token = 0;
+  const auto claim = [&](const Key &k, const uint8_t *record, uint8_t, uint32_t claimed) {
+    EXPECT(k == (Key{1, 0}) && reinterpret_cast<const Record *>(record)->value == 7);
+    token = claimed;
+  };
+  EXPECT(insert(t, {1, 0}, 7, w, 1, 0) == Outcome::won);
+  Record r{};
+  EXPECT(t.sweep(1250, 10, claim) == 1 && !get(t, {1, 0}, r) && t.size() == 0);
+  const uint32_t first = token;
+  EXPECT(insert(t, {1, 0}, 8, w, 0, 0) == Outcome::won);   // the key is free meanwhile
+  EXPECT(insert(t, {2, 0}, 9, w, 0, 0) == Outcome::full);  // its entry is not
+  EXPECT(t.sweep(1250 + Table::claim_ms - 1, 10, claim) == 0);
+  EXPECT(t.sweep(1250 + Table::claim_ms, 10, claim) == 1 && token == first);
+  EXPECT(t.confirm(token) && t.size() == 1 && !t.check());
+  EXPECT(insert(t, {2, 0}, 9, w, 0, 0) == Outcome::won);
+  EXPECT(!t.confirm(token) && get(t, {2, 0}, r) && r.value == 9);
 }
 
 // Increments by compare-and-swap from every thread: none may be lost, and no reader may see a
@@ -195,7 +220,7 @@ void hands_numbers_out_once() {
   uint32_t out[60];
   EXPECT(pool.take(out, 60) == 50 && out[0] == 100 && pool.take(out, 1) == 0);
   EXPECT(pool.give(120) && !pool.give(120) && !pool.give(150) && !pool.give(99));
-  EXPECT(pool.take(out, 2) == 1 && out[0] == 120);
+  EXPECT(pool.take(out, 2) == 1 && out[0] == 120 && !pool.check());
 }
 
 }  // namespace
@@ -205,6 +230,7 @@ int main() {
   holds_its_bound();
   survives_churn();
   expires_between_t_and_one_and_a_half();
+  claims_until_confirmed();
   counts_from_many_threads();
   creates_once_among_many_threads();
   hands_numbers_out_once();

@@ -71,7 +71,8 @@ export function openLane(
   store: Store,
   options: Omit<LaneOptions, 'tables'>,
 ): Lane {
-  const lane = new Lane({ ...options, tables: nf.tables });
+  const writer = store.takeWriter?.() ?? options.writer;
+  const lane = new Lane({ ...options, ...(writer !== undefined && { writer }), tables: nf.tables });
   openSessions(lane, store);
   lane.run(nf.build(lane));
   return lane;

@@ -161,7 +161,7 @@ function compete(
 
 /** Writers' versions are even. */
 const noVersion = 1n;
-const rivalWriter = 0xfffffe;
+const rivalWriter = 0x7ffffe;
 
 /** Another writer of the same tables, on a lane of its own without ports. */
 class Rival {

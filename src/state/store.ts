@@ -154,4 +154,6 @@ export interface TableSession extends StoreSession {
 
 export interface Store {
   open(lane: Lane): StoreSession;
+  /** Where writers are numbered by the store: the number of the lane that is opened next. */
+  takeWriter?(): number;
 }

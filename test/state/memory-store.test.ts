@@ -112,6 +112,8 @@ describe('the memory store', () => {
             expect(life).toBeGreaterThanOrEqual(idle);
             expect(life).toBeLessThanOrEqual(idle * 1.5 + 100); // a sweep goes in steps of 50 ms
             created.delete(n);
+            const claims = new Uint32Array([view.getUint32(at + recordRow.claim, true)]);
+            session.confirm(entries, claims, 1);
           }
         });
         for (let n = 0; n < records; n++) {
