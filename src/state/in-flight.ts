@@ -164,9 +164,13 @@ export class InFlight {
     return slot;
   }
 
-  /** The write has settled; the row's columns hold what it came to. */
+  /** The write has settled; the row's columns hold what it came to, which may not be known. */
   settle(slot: number, batch: PacketBatch, register: number, row: number): void {
     const columns = batch.registers[register] as RegisterColumns;
+    if (columns.state[row] === looked.unknown) {
+      this.abandon(slot);
+      return;
+    }
     this.writers[slot] = (this.writers[slot] as number) - 1;
     this.until[slot] = this.issued;
     this.result[slot] = columns.state[row] as number;
@@ -178,7 +182,7 @@ export class InFlight {
     this.retire();
   }
 
-  /** Nobody will know what the write came to: its batch was reclaimed. */
+  /** Nobody will know what the write came to: later batches go by what they have read themselves. */
   abandon(slot: number): void {
     this.writers[slot] = (this.writers[slot] as number) - 1;
     if (this.writers[slot] === 0) this.keys.remove(slot);

@@ -166,6 +166,23 @@ describe('in-flight slots', () => {
     close();
   });
 
+  it('leave a batch what it has read when nobody knows what a write came to', () => {
+    const { batches, close } = batchesOf([[1], [1]]);
+    const [first, second] = batches as [PacketBatch, PacketBatch];
+    const flight = new InFlight(8, 64);
+    flight.issue(first, 0);
+    flight.issue(second, 0);
+    wrote(second, 0, 7);
+    flight.depart(first);
+    const slot = flight.begin(first, 0, 0);
+    columnsOf(first).state[0] = looked.unknown;
+    flight.settle(slot, first, 0, 0);
+    expect(flight.bringUpToDate(second)).toBe(true);
+    expect(seen(second, 0)).toBe(7);
+    expect(flight.count).toBe(0);
+    close();
+  });
+
   it('make room by forgetting the oldest that is settled', () => {
     const { batches, close } = batchesOf([[1, 2, 3], [1]]);
     const [first, second] = batches as [PacketBatch, PacketBatch];
