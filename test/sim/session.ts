@@ -387,6 +387,24 @@ export class SimSession implements StoreSession {
     return true;
   }
 
+  add(table: Table, rows: RecordRows, done: (added: Uint8Array) => void): boolean {
+    const { count, stride, bytes } = rows;
+    const fields = Object.entries(table.schema.fields as Record<string, { kind: string }>);
+    const offsets = table.schema.offsets as Record<string, number>;
+    const counts = fields.filter(([, { kind }]) => kind === 'count').map(([name]) => offsets[name]);
+    const sums = Array.from({ length: count }, (_, i) => ({
+      key: nameKey(bytes, i * stride),
+      timer: bytes[i * stride + recordRow.timer],
+      record: bytes.slice(i * stride + recordRow.record, (i + 1) * stride),
+      version: this.version(),
+    }));
+    this.changeCommitted(
+      (functions, now) => functions.add(table, counts, sums, now),
+      (added) => done(added ? Uint8Array.from(added, Number) : new Uint8Array(count)),
+    );
+    return true;
+  }
+
   scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void {
     this.lane.every(sweepMilliseconds, () => {
       this.ask(

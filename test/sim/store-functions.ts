@@ -36,6 +36,14 @@ export interface WriteCall {
   readonly record: Uint8Array;
 }
 
+/** What is to be added to a record. */
+export interface Sum {
+  readonly key: string;
+  readonly timer: number;
+  readonly version: bigint;
+  readonly record: Uint8Array;
+}
+
 export type WriteAnswer =
   | { readonly won: true }
   | { readonly won: false; readonly full: true }
@@ -188,6 +196,24 @@ export class StoreFunctions {
 
   confirm(table: TableShape, claims: readonly number[]): void {
     for (const id of claims) this.table(table.storage).claims.delete(id);
+  }
+
+  /** Adds to the counts at some offsets of records; those that are absent are created as given. */
+  add(table: TableShape, counts: readonly number[], sums: readonly Sum[], now: number): boolean[] {
+    const { records } = this.table(table.storage);
+    return sums.map(({ key, record, timer, version }) => {
+      const old = records.get(key);
+      if (!old && records.size >= table.capacity) return false;
+      const made = (old?.record ?? record).slice();
+      const view = new DataView(made.buffer);
+      const given = new DataView(record.buffer, record.byteOffset);
+      for (const at of old ? counts : [])
+        view.setFloat64(at, view.getFloat64(at, true) + given.getFloat64(at, true), true);
+      const deadline = deadlineOf(table, old?.timer ?? timer, now);
+      const value = { version, deadline, timer: old?.timer ?? timer, committed: false };
+      records.set(key, { ...value, record: made });
+      return true;
+    });
   }
 
   /** Removes each record that is still the one given. */
