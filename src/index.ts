@@ -50,6 +50,7 @@ export type { Looked, RecordAccess } from './state/cursor.ts';
 export { type MemoryStoreOptions, memoryStore } from './state/memory-store.ts';
 export {
   bytes,
+  bytesUpTo,
   count,
   type FieldType,
   ipv4,

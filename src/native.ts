@@ -133,6 +133,15 @@ export interface Native {
     nowMilliseconds: number,
   ): boolean;
   removeRecord(table: number, key: Uint8Array): boolean;
+  addRecords(
+    lane: number,
+    table: number,
+    rows: Uint8Array,
+    count: number,
+    nowMilliseconds: number,
+    offsets: Uint32Array,
+    added: Uint8Array,
+  ): void;
   discardRecords(table: number, rows: Uint8Array, count: number, removed: Uint8Array): void;
 
   openNumbers(name: string, first: number, count: number): number;

@@ -67,6 +67,9 @@ napi_value free_buffer(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// JavaScript's typed arrays reach 2 GiB with small integers; the other columns take far less.
+constexpr uint64_t max_record_columns = uint64_t{1} << 30;
+
 Napi::Value create(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Environment &e = environment(env);
@@ -83,6 +86,14 @@ Napi::Value create(const Napi::CallbackInfo &info) {
       c.burst > c.rows || c.strides.size() > max_registers) {
     fail(env, "ERR_LANE_CONFIG",
          "batches 1 to 64, burst 1 to rows, rows at most 512, registers at most 6");
+    return env.Undefined();
+  }
+  uint64_t records = 0;
+  for (const uint32_t stride : c.strides) records += 2 * uint64_t{stride} * c.rows;
+  if (records * c.batches > max_record_columns) {
+    fail(env, "ERR_LANE_CONFIG",
+         "the records of " + std::to_string(c.batches) + " batches of " + std::to_string(c.rows) +
+             " rows take more than 1 GiB: fewer batches, a smaller burst, or smaller records");
     return env.Undefined();
   }
   const auto pool_info = info[0].As<Napi::Object>();

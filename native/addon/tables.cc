@@ -30,7 +30,7 @@ bool table_config(const Napi::CallbackInfo &info, size_t at, const std::string &
       c.record_size <= Table::max_record && c.record_size % 4 == 0)
     return true;
   fail(info.Env(), "ERR_TABLE_CONFIG",
-       "table " + name + ": capacity 1 to 2^28, record size 4 to 1024 bytes in steps of 4");
+       "table " + name + ": capacity 1 to 2^28, record size 4 to 65536 bytes in steps of 4");
   return false;
 }
 
@@ -196,6 +196,57 @@ Napi::Value confirm(const Napi::CallbackInfo &info) {
   return Napi::Number::New(env, held);
 }
 
+// Adds doubles at some offsets of a record, which is created as given where it is absent.
+bool add_to(Lane &lane, Table &table, const uint8_t *row, uint32_t now, const uint32_t *offsets,
+            size_t count) {
+  alignas(8) static thread_local uint8_t sum[Table::max_record];
+  const uint8_t *delta = row + 24;
+  Key key;
+  std::memcpy(&key, row, sizeof key);
+  const uint64_t h = table.hash(key);
+  for (int tries = 0; tries < 64; tries++) {  // each lost round is a write of another
+    Entry *e = table.find(h, key);
+    uint8_t timer = row[16];
+    const uint64_t expected = e ? table.read(e, key, sum, &timer) : 0;
+    Outcome o;
+    if (expected == 0) {
+      o = table.insert(h, key, delta, row[16], lane.writer().version(), now, &e);
+    } else {
+      for (size_t i = 0; i < count; i++) {
+        double a, b;
+        std::memcpy(&a, sum + offsets[i], sizeof a);
+        std::memcpy(&b, delta + offsets[i], sizeof b);
+        a += b;
+        std::memcpy(sum + offsets[i], &a, sizeof a);
+      }
+      o = table.swap(h, key, expected, sum, timer, lane.writer().version(), now, &e);
+    }
+    if (o == Outcome::won) return true;
+    if (o == Outcome::full || o == Outcome::busy) return false;
+  }
+  return false;
+}
+
+// add(lane, table, rows, count, nowMilliseconds, offsets, added): see add_to; `added` gets a byte
+// per row.
+Napi::Value add_records(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto lane = item(info, 0, environment(env).lanes, "lane");
+  auto table = lane ? item(info, 1, environment(env).tables, "table") : nullptr;
+  if (!table) return env.Undefined();
+  const Rows r = rows(info, 2, *table);
+  const uint32_t count = info[3].ToNumber().Uint32Value();
+  const uint32_t now = info[4].ToNumber().Uint32Value();
+  const auto offsets = info[5].As<Napi::Uint32Array>();
+  auto added = info[6].As<Napi::Uint8Array>();
+  for (size_t i = 0; i < offsets.ElementLength(); i++)
+    if (offsets[i] + sizeof(double) > r.record) return env.Undefined();
+  for (uint32_t i = 0; i < count && i < r.limit && i < added.ByteLength(); i++)
+    added[i] = add_to(*lane, *table, r.out + size_t{i} * r.stride, now, offsets.Data(),
+                      offsets.ElementLength());
+  return env.Undefined();
+}
+
 // discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record
 // is still the one given; `removed` gets a byte per row.
 Napi::Value discard(const Napi::CallbackInfo &info) {
@@ -205,7 +256,7 @@ Napi::Value discard(const Napi::CallbackInfo &info) {
   const Rows r = rows(info, 1, *table);
   auto removed = info[3].As<Napi::Uint8Array>();
   const uint32_t count = info[2].ToNumber().Uint32Value();
-  alignas(8) uint8_t copy[Table::max_record];
+  alignas(8) static thread_local uint8_t copy[Table::max_record];
   for (uint32_t i = 0; i < count && i < r.limit && i < removed.ByteLength(); i++) {
     const uint8_t *row = r.out + size_t{i} * r.stride;
     Key key;
@@ -232,6 +283,7 @@ void export_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("scanTable", Napi::Function::New<scan>(env));
   exports.Set("readRecord", Napi::Function::New<read>(env));
   exports.Set("putRecord", Napi::Function::New<put>(env));
+  exports.Set("addRecords", Napi::Function::New<add_records>(env));
   exports.Set("discardRecords", Napi::Function::New<discard>(env));
   exports.Set("removeRecord", Napi::Function::New<remove>(env));
 }

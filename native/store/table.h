@@ -235,7 +235,7 @@ class Table {
   template <typename F>
   void each(uint32_t from, uint32_t entries, F &&seen) const {
     const uint32_t top = header_->allocated.load(std::memory_order_acquire);
-    alignas(8) uint8_t copy[max_record];
+    alignas(8) static thread_local uint8_t copy[max_record];
     for (uint32_t i = from; i < top && i - from < entries; i++) {
       uint8_t timer = 0;
       const Key key = at(i)->key;
@@ -256,7 +256,7 @@ class Table {
   // The first thing that is wrong with it while nobody writes, or null.
   const char *check() const;
 
-  static constexpr uint32_t max_record = 1024;
+  static constexpr uint32_t max_record = 64 << 10;
 
  private:
   // A writer is inside for tens of nanoseconds, unless it is preempted there: then it needs a core,

@@ -101,6 +101,7 @@ function delayed(lane: Lane, store: MemoryStore, options: DelayedStoreOptions): 
     expire: (table, sweepMilliseconds, claimed) => inner.expire(table, sweepMilliseconds, claimed),
     confirm: (table, claims, count) => inner.confirm(table, claims, count),
     discard: (table, rows, done) => inner.discard(table, rows, done),
+    add: (table, rows, done) => inner.add(table, rows, done),
     scan: (table, sweepMilliseconds, seen) => inner.scan(table, sweepMilliseconds, seen),
     fetch: (table, rows, done) => inner.fetch(table, rows, done),
     size: (table) => inner.size(table),

@@ -4,6 +4,7 @@
  */
 import { native, type TableShape } from '../native.ts';
 import type { Lane } from '../streams/lane.ts';
+import { countOffsets } from './record.ts';
 import {
   keyKinds,
   type Lease,
@@ -156,6 +157,16 @@ export class NativeSession implements TableSession {
     const removed = new Uint8Array(rows.count);
     native.discardRecords(this.handle(table), rows.bytes, rows.count, removed);
     done(removed);
+    return true;
+  }
+
+  add(table: Table, rows: RecordRows, done: (added: Uint8Array) => void): boolean {
+    const added = new Uint8Array(rows.count);
+    const offsets = countOffsets(table.schema);
+    const { number, nowMilliseconds } = this.lane;
+    const handle = this.handle(table);
+    native.addRecords(number, handle, rows.bytes, rows.count, nowMilliseconds, offsets, added);
+    done(added);
     return true;
   }
 

@@ -79,6 +79,30 @@ export function bytes(length: number): FieldType<Uint8Array> {
   };
 }
 
+/**
+ * Bytes of a length that varies, up to a bound; reading gives a view into the batch, valid in the
+ * callback only. Takes four bytes more than the bound.
+ */
+export function bytesUpTo(bound: number): FieldType<Uint8Array> {
+  return {
+    kind: `bytesUpTo(${bound})`,
+    size: 4 + bound,
+    align: 4,
+    get: (view, at) => {
+      const length = Math.min(view.getUint32(at, true), bound);
+      return new Uint8Array(view.buffer, view.byteOffset + at + 4, length);
+    },
+    set: (view, at, value) => {
+      if (value.length > bound)
+        throw new RangeError(`${value.length} bytes for a field of up to ${bound}`);
+      const target = new Uint8Array(view.buffer, view.byteOffset + at + 4, bound);
+      target.set(value);
+      target.fill(0, value.length);
+      view.setUint32(at, value.length, true);
+    },
+  };
+}
+
 export type Fields = Readonly<Record<string, FieldType<never>>>;
 /** Names of the fields of one kind: `FieldsOfKind<F, 'ipv4'>`. */
 export type FieldsOfKind<F, Kind extends string> = {
@@ -100,7 +124,8 @@ export interface RecordSchema<F = object> {
   readonly offsets: Readonly<Record<keyof F & string, number>>;
 }
 
-const maxRecordBytes = 1024;
+/** Every batch has room for a record of each row twice: large ones want few rows (docs of `table`). */
+const maxRecordBytes = 64 * 1024;
 
 /**
  * Declares a record.
@@ -109,7 +134,7 @@ const maxRecordBytes = 1024;
  * const binding = record('binding', 1, { address: ipv4, port, packets: u32 });
  *
  * @param version of the schema; fields are only ever appended
- * @throws {RangeError} a record of more than 1024 bytes, or a field named like a method of the cursor
+ * @throws {RangeError} a record of more than 64 KiB, or a field named like a method of the cursor
  */
 // biome-ignore lint/suspicious/noExplicitAny: a field type is invariant in its value
 export function record<F extends Record<string, FieldType<any>>>(
@@ -131,6 +156,15 @@ export function record<F extends Record<string, FieldType<any>>>(
     throw new RangeError(`record ${name}: ${size} bytes; 1 to ${maxRecordBytes} are allowed`);
   }
   return { name, version, size, fields, offsets: offsets as Record<keyof F & string, number> };
+}
+
+/** Where the fields of type `count` lie. */
+export function countOffsets({ fields, offsets }: RecordSchema): Uint32Array {
+  const at = offsets as Readonly<Record<string, number>>;
+  const counts = Object.entries(fields as Record<string, FieldType<unknown>>).filter(
+    ([, type]) => type.kind === count.kind,
+  );
+  return new Uint32Array(counts.map(([name]) => at[name] as number));
 }
 
 /** Members of the cursor in src/state/cursor.ts. */

@@ -128,6 +128,13 @@ export interface StoreSession {
    */
   discard(table: Table, rows: RecordRows, done: (removed: Uint8Array) => void): boolean;
 
+  /**
+   * Adds the rows' fields of type `count` to those of the records; a record that is absent is created as
+   * given. Each counts once, whatever is lost and repeated on the way. `done` gets a byte for each row, 0
+   * where there was no room or it is not known. The rows are copied. Bounded, as `discard` is.
+   */
+  add(table: Table, rows: RecordRows, done: (added: Uint8Array) => void): boolean;
+
   /** Shows records of the table, all of them in about `sweepMilliseconds`; new ones may be missed. */
   scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void;
   /**

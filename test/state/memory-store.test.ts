@@ -1,8 +1,13 @@
 import fc from 'fast-check';
-import { memoryStore, record, table, u32 } from 'rxnf';
+import { count, memoryStore, record, table, u32 } from 'rxnf';
 import { describe, expect, it } from 'vitest';
 import { native } from '../../src/native.ts';
-import { type NumberPool, recordRow, type TableSession } from '../../src/state/store.ts';
+import {
+  type NumberPool,
+  RecordRows,
+  recordRow,
+  type TableSession,
+} from '../../src/state/store.ts';
 import type { AnyTable } from '../../src/state/table.ts';
 import { makeLane } from '../streams/lanes.ts';
 
@@ -47,6 +52,28 @@ describe('the memory store', () => {
     expect(session.remove(entries, key(1))).toBe(true);
     expect(session.remove(entries, key(1))).toBe(false);
     expect(session.size(entries)).toBe(0);
+    lane.close();
+  });
+
+  it('adds to counters, each time once, and creates those that are absent', () => {
+    const { lane, session } = made();
+    const counters = record('counters', 1, { label: u32, packets: count, bytes: count });
+    const totals = table('totals', counters, { capacity: 10 }) as unknown as AnyTable;
+    const rows = new RecordRows(counters.size, 2);
+    rows.count = 2;
+    for (const n of [0, 1]) {
+      rows.bytes.set(key(n), n * rows.stride);
+      const at = n * rows.stride + recordRow.record;
+      rows.view.setUint32(at, 77, true);
+      rows.view.setFloat64(at + 8, n + 1, true);
+      rows.view.setFloat64(at + 16, 1000, true);
+    }
+    for (let i = 0; i < 3; i++)
+      session.add(totals, rows, (added) => expect([...added]).toEqual([1, 1]));
+    const read = session.read(totals, key(1)) as DataView;
+    expect([read.getUint32(0, true), read.getFloat64(8, true), read.getFloat64(16, true)]).toEqual([
+      77, 6, 3000,
+    ]);
     lane.close();
   });
 

@@ -1,4 +1,4 @@
-import { bytes, count, ipv4, port, record, u8, u16, u32 } from 'rxnf';
+import { bytes, bytesUpTo, count, ipv4, port, record, u8, u16, u32 } from 'rxnf';
 import { describe, expect, it } from 'vitest';
 
 describe('a record', () => {
@@ -63,9 +63,23 @@ describe('a record', () => {
     },
   );
 
-  it('has 1 to 1024 bytes', () => {
-    expect(() => record('r', 1, {})).toThrow(/0 bytes; 1 to 1024/);
-    expect(record('r', 1, { a: bytes(1024) }).size).toBe(1024);
-    expect(() => record('r', 1, { a: bytes(1025) })).toThrow(/1032 bytes/);
+  it('has 1 byte to 64 KiB', () => {
+    expect(() => record('r', 1, {})).toThrow(/0 bytes; 1 to 65536/);
+    expect(record('r', 1, { a: bytes(65536) }).size).toBe(65536);
+    expect(() => record('r', 1, { a: bytes(65537) })).toThrow(/65544 bytes/);
+  });
+
+  it('keeps bytes of a length that varies up to a bound, and nothing of what was there before', () => {
+    const field = bytesUpTo(8);
+    const view = new DataView(new Uint8Array(20).fill(0xa5).buffer);
+    field.set(view, 4, new Uint8Array([1, 2, 3, 4, 5]));
+    expect([...field.get(view, 4)]).toEqual([1, 2, 3, 4, 5]);
+    field.set(view, 4, new Uint8Array([9]));
+    expect([...field.get(view, 4)]).toEqual([9]);
+    expect([...new Uint8Array(view.buffer, 8, 8)]).toEqual([9, 0, 0, 0, 0, 0, 0, 0]);
+    expect([view.getUint8(3), view.getUint8(16)]).toEqual([0xa5, 0xa5]);
+    expect(() => field.set(view, 4, new Uint8Array(9))).toThrow(/9 bytes for a field of up to 8/);
+    view.setUint32(4, 1e9, true);
+    expect(field.get(view, 4).length).toBe(8);
   });
 });
