@@ -4,6 +4,7 @@
  * Simulates N runs (1000), with the seeds from S (1) on; with `--bug`, with a mistake planted, until it
  * is found. A failing run prints its seed, the promise that it broke, and the shortest story of it.
  */
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { bugs } from './bugs.ts';
 import { describePlan, planOf } from './plan.ts';
@@ -17,9 +18,9 @@ const { values } = parseArgs({
     bug: { type: 'string' },
   },
 });
-process.exitCode = main(Number(values.seeds), Number(values.seed), values.bug);
+process.exitCode = await main(Number(values.seeds), Number(values.seed), values.bug);
 
-function main(seeds: number, first: number, name: string | undefined): number {
+async function main(seeds: number, first: number, name: string | undefined): Promise<number> {
   if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(first))) {
     console.error('--seeds needs a whole number above 0, --seed a whole number');
     return 2;
@@ -32,9 +33,10 @@ function main(seeds: number, first: number, name: string | undefined): number {
   const tally = { given: 0, left: 0, answers: 0, instances: 0 };
   const started = performance.now();
   for (let i = 0; i < seeds; i++) {
+    await setImmediate(); // see `simulate`
     const failure = simulate(planOf(first + i), bug, tally);
     if (!failure) continue;
-    report(shorten(failure, bug), i + 1);
+    report(await shorten(failure, bug), i + 1);
     return 1;
   }
   const seconds = (performance.now() - started) / 1000;
