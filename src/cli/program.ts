@@ -1,5 +1,6 @@
 /** The commands of `rxnf`, and how their errors are told. */
 import { readFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { Command, CommanderError } from 'commander';
 import type { Container } from 'inversify';
 import { compose, parts } from './composition.ts';
@@ -7,6 +8,7 @@ import { DemoCommand } from './demo.ts';
 import { runDoctor } from './doctor.ts';
 import { runPorts } from './ports.ts';
 import { RunCommand } from './run.ts';
+import { dumpState, listState, removeState, restoreState } from './state.ts';
 
 /** Exit statuses: 0 done, 1 could not be done, 2 not understood. */
 const misused = 2;
@@ -52,6 +54,7 @@ export async function main(
     .action(async () => {
       status = await runPorts(console.out, container.get(parts.probes));
     });
+  addStateCommands(program, console.out);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return status;
@@ -60,6 +63,32 @@ export async function main(
     console.warn(`rxnf: ${explain(error)}`);
     return 1;
   }
+}
+
+function addStateCommands(program: Command, out: Writable): void {
+  const state = program.command('state').description('look after a store in shared memory');
+  const path = ['<path>', 'its folder, such as /dev/shm/rxnf-nat'] as const;
+  state
+    .command('list')
+    .description('its tables and how full they are, and who has it open')
+    .argument(...path)
+    .action((folder: string) => listState(out, folder));
+  state
+    .command('dump')
+    .description('every record as a line of JSON')
+    .argument(...path)
+    .action((folder: string) => dumpState(out, folder));
+  state
+    .command('restore')
+    .description('put the records of a dump back')
+    .argument(...path)
+    .argument('<file>', 'what `rxnf state dump` wrote; - for standard input')
+    .action((folder: string, file: string) => restoreState(out, folder, file));
+  state
+    .command('remove')
+    .description('remove it with everything in it, if nobody has it open')
+    .argument(...path)
+    .action((folder: string) => removeState(out, folder));
 }
 
 /** An operating failure in its own words; a mistake of ours with where it was made. */

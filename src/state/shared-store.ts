@@ -3,7 +3,7 @@
  * survives all instances; a process that is killed at any instruction leaves it whole (native/store).
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { native } from '../native.ts';
+import { native, type StoredTable } from '../native.ts';
 import type { Lane } from '../streams/lane.ts';
 import { NativeSession, shapeOf } from './native-session.ts';
 import type { Store, TableSession } from './store.ts';
@@ -47,12 +47,7 @@ export function sharedStore({
         writer,
         openTable(table) {
           checkSchema(path, table);
-          return native.openStoreTable(
-            store,
-            table.storage,
-            shapeOf(table),
-            JSON.stringify(describeSchema(table.schema)),
-          );
+          return native.openStoreTable(store, table.storage, shapeOf(table), describeTable(table));
         },
         openNumbers: (pool) => native.openStoreNumbers(store, pool.name, pool.first, pool.count),
         close: () => native.closeStore(store),
@@ -83,9 +78,21 @@ export function removeStore(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
+/** What a table's file says of it. */
+export interface TableDescription extends StoredSchema {
+  readonly idleMilliseconds: readonly number[];
+}
+
+function describeTable({ schema, idleMilliseconds }: Table): string {
+  return JSON.stringify({ ...describeSchema(schema), idleMilliseconds } satisfies TableDescription);
+}
+
+export function readDescription({ description }: StoredTable): TableDescription {
+  return JSON.parse(description) as TableDescription;
+}
+
 function checkSchema(path: string, table: Table): void {
   const stored = native.tableOfStore(path, table.storage);
   if (!stored) return;
-  const known = JSON.parse(stored.description) as StoredSchema;
-  mergeSchemas(table.schema.name, known, describeSchema(table.schema));
+  mergeSchemas(table.schema.name, readDescription(stored), describeSchema(table.schema));
 }
