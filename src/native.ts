@@ -37,6 +37,8 @@ export interface NativeLane {
   readonly maxInjected: number;
   readonly maxPorts: number;
   readonly latencyBuckets: number;
+  /** Settles and receives what `control` says, and leaves there what came of it. */
+  readonly breathe: () => void;
 }
 
 export interface PortCounters {
@@ -107,14 +109,14 @@ export interface TableInfo {
 }
 
 export interface Native {
-  breathe(lane: number): number;
-  run(lane: number, kernel: number, batch: number): number;
   originate(lane: number, batch: number, ingressAndLength: number): number;
   freeBuffer(lane: number, handle: number): void;
   createLane(pool: NativePool, shape: LaneShape): number;
   describeLane(lane: number): NativeLane;
   closeLane(lane: number): void;
   createKernel(lane: number, kind: string, options: object): number;
+  /** What runs a kernel over the batch of that index: a function of its own, as a shared one costs more. */
+  bindKernel(lane: number, kernel: number): (batch: number) => number;
 
   openTable(name: string, shape: TableShape): number;
   closeTable(table: number): void;

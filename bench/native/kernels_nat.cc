@@ -236,7 +236,8 @@ int main(int argc, char **argv) {
       o,
       [&] {
         lane.control().receive_into = 0;
-        const int32_t received = lane.breathe();
+        lane.breathe();
+        const int32_t received = lane.control().arrived;
         if (express.run(b) > 0) {
           parse.run(b);
           route.run(b);

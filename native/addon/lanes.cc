@@ -1,5 +1,5 @@
-// Lanes and the calls of the hot path: `breathe(lane)` and `run(lane, kernel, batch)`, which take
-// small integers only and allocate nothing.
+// Lanes and the calls of the hot path, which allocate nothing. Those made for every batch are
+// functions of their own, one for each lane and each kernel, that know what they work on.
 #include "addon/environment.h"
 
 namespace rxnf::addon {
@@ -33,19 +33,45 @@ napi_value refuse(napi_env env, const char *message) {
   return nullptr;
 }
 
-napi_value breathe(napi_env env, napi_callback_info info) {
-  int32_t a[1];
-  Lane *lane = small_integers(env, info, a, 1) ? lane_of(env, a[0]) : nullptr;
-  return lane ? number(env, lane->breathe()) : refuse(env, "no such lane");
+// What a function works on. It goes with the function; a lane that is closed is not touched.
+struct Bound {
+  std::shared_ptr<Lane> lane;
+  uint32_t kernel;
+};
+
+napi_value bind(napi_env env, const char *name, napi_callback call, Bound bound) {
+  auto *data = new Bound(std::move(bound));
+  napi_value f = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, call, data, &f);
+  napi_add_finalizer(
+      env, f, data, [](napi_env, void *d, void *) { delete static_cast<Bound *>(d); }, nullptr,
+      nullptr);
+  return f;
 }
 
+// breathe(): what came of it is in the control block.
+napi_value breathe(napi_env env, napi_callback_info info) {
+  void *data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  Lane &lane = *static_cast<Bound *>(data)->lane;
+  if (lane.closed()) return refuse(env, "the lane is closed");
+  lane.breathe();
+  return nullptr;
+}
+
+// run(batch): what the kernel returned.
 napi_value run(napi_env env, napi_callback_info info) {
-  int32_t a[3];
-  Lane *lane = small_integers(env, info, a, 3) ? lane_of(env, a[0]) : nullptr;
-  if (!lane || static_cast<size_t>(a[1]) >= lane->kernels() ||
-      static_cast<size_t>(a[2]) >= lane->batches())
-    return refuse(env, "no such lane, kernel or batch");
-  return number(env, lane->run(static_cast<uint32_t>(a[1]), static_cast<uint32_t>(a[2])));
+  napi_value argument;
+  size_t argc = 1;
+  void *data = nullptr;
+  int32_t batch = -1;
+  if (napi_get_cb_info(env, info, &argc, &argument, nullptr, &data) != napi_ok || argc < 1)
+    return refuse(env, "no batch");
+  const auto &[lane, kernel] = *static_cast<Bound *>(data);
+  if (napi_get_value_int32(env, argument, &batch) != napi_ok || lane->closed() ||
+      static_cast<size_t>(batch) >= lane->batches())
+    return refuse(env, "no such batch, or the lane is closed");
+  return number(env, lane->run(kernel, static_cast<uint32_t>(batch)));
 }
 
 napi_value originate(napi_env env, napi_callback_info info) {
@@ -125,6 +151,7 @@ Napi::Value describe(const Napi::CallbackInfo &info) {
   WORD(Control, "budget", budget, 4);
   WORD(Control, "virtualClock", virtual_clock, 4);
   WORD(Control, "transmitted", transmitted, 4);
+  WORD(Control, "arrived", arrived, 4);
   WORD(Counters, "tick", tick_ns, 8);
   WORD(Counters, "breaths", breaths, 8);
   WORD(Counters, "emptyPolls", empty_polls, 8);
@@ -143,15 +170,32 @@ Napi::Value describe(const Napi::CallbackInfo &info) {
   WORD(BatchHeader, "exceptions", exceptions, 4);
 #undef WORD
   o.Set("words", words);
+  o.Set("breathe", Napi::Value(env, bind(env, "breathe", breathe, {lane, 0})));
   o.Set("maxInjected", max_injected);
   o.Set("maxPorts", max_ports);
   o.Set("latencyBuckets", Counters::latency_buckets);
   return o;
 }
 
+// bindKernel(lane, kernel): the function that runs it.
+Napi::Value bind_kernel(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto lane = item(info, 0, environment(env).lanes, "lane");
+  if (!lane) return env.Undefined();
+  const uint32_t kernel = info[1].ToNumber().Uint32Value();
+  if (kernel >= lane->kernels()) {
+    fail(env, "ERR_NATIVE_HANDLE", "no such kernel");
+    return env.Undefined();
+  }
+  return {env, bind(env, "run", run, {lane, kernel})};
+}
+
 Napi::Value close(const Napi::CallbackInfo &info) {
   auto &lanes = environment(info.Env()).lanes;
-  if (item(info, 0, lanes, "lane")) lanes[info[0].ToNumber().Uint32Value()].reset();
+  if (auto lane = item(info, 0, lanes, "lane")) {
+    lane->close();
+    lanes[info[0].ToNumber().Uint32Value()].reset();
+  }
   return info.Env().Undefined();
 }
 
@@ -165,11 +209,10 @@ void raw(Napi::Env env, Napi::Object exports, const char *name) {
 }  // namespace
 
 void export_lanes(Napi::Env env, Napi::Object exports) {
-  raw<breathe>(env, exports, "breathe");
-  raw<run>(env, exports, "run");
   raw<originate>(env, exports, "originate");
   raw<free_buffer>(env, exports, "freeBuffer");
   exports.Set("createLane", Napi::Function::New<create>(env));
+  exports.Set("bindKernel", Napi::Function::New<bind_kernel>(env));
   exports.Set("describeLane", Napi::Function::New<describe>(env));
   exports.Set("closeLane", Napi::Function::New<close>(env));
 }

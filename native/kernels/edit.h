@@ -41,6 +41,17 @@ inline uint64_t rewrite_addresses(uint8_t *ip, const Edit &e, uint64_t &header) 
   return d;
 }
 
+// Applies a delta to a transport's checksum. `optional`: 1 where zero means that there is none.
+inline void update_transport(uint8_t *checksum, uint32_t optional, uint64_t delta) {
+  using namespace wire;
+  const uint16_t before = load<uint16_t>(checksum);
+  const uint32_t after = update(before, delta);
+  // RFC 768: a sum that comes out as zero is sent as all ones.
+  const uint32_t filled = after | -(optional & (after == 0));
+  const uint32_t kept = (optional & (before == 0)) - 1;
+  store(checksum, static_cast<uint16_t>(filled & kept));
+}
+
 inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, uint64_t addresses) {
   using namespace wire;
   uint64_t d = addresses & t.pseudo;
@@ -52,13 +63,7 @@ inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, ui
     d += delta16(load<uint16_t>(l4 + t.destination_port), e.destination_port);
     store(l4 + t.destination_port, e.destination_port);
   }
-  const uint16_t before = load<uint16_t>(l4 + t.checksum);
-  const uint16_t after = update(before, d);
-  // RFC 768: a sum that comes out as zero is sent as all ones, and zero means that there is none.
-  const auto filled =
-      static_cast<uint16_t>(after | -static_cast<uint16_t>(t.optional & (after == 0)));
-  const auto kept = static_cast<uint16_t>(-static_cast<uint16_t>(!(t.optional & (before == 0))));
-  store(l4 + t.checksum, static_cast<uint16_t>(filled & kept));
+  update_transport(l4 + t.checksum, t.optional, d);
 }
 
 // One less TTL (RFC 1812 5.3.1); returns what it adds to the header's delta.

@@ -38,15 +38,25 @@ class ExpressKernel : public Kernel {
   int32_t run(Batch &batch) override;
 
  private:
+  // A batch goes through in parts, so that what a part touches stays in the first cache; long
+  // enough for a bucket and an entry to arrive from memory meanwhile.
+  static constexpr uint32_t part = 64;
+
   // What the first pass keeps of a packet for the last.
   struct Found {
-    Key key;
-    uint64_t hash;
-    uint32_t entry, traits;
-    uint16_t row;
-    bool outbound;
+    uint64_t key, hash;
+    uint8_t *frame;
+    uint32_t row;
   };
-  bool finish(Batch &batch, const Found &found);
+  // Rows of one port; returns how many it left pending.
+  template <bool outbound>
+  uint32_t carry(Batch &batch, uint32_t from, uint32_t to);
+  template <bool outbound>
+  uint32_t choose(const Batch &batch, uint32_t from, uint32_t to, const Table &table, Found *found,
+                  uint32_t &left) const;
+  template <bool outbound>
+  bool finish(const Found &found, uint32_t entry, const ExpressLane &lane, uint32_t now,
+              int32_t &verdict);
 
   uint8_t *arena_;
   const ExpressConfig config_;

@@ -93,27 +93,28 @@ inline bool starts_plain(const uint8_t *p, const ParsePort &port) {
 #endif
 }
 
-// False, with nothing decided, for everything but a plain packet. TCP and UDP come mixed, so
-// nothing branches on which it is: both checks are made and one is taken. They may read past a
-// short packet, never past its buffer. The frame's network header is at 14, its transport header
-// at 34.
+// Whether a frame is a plain packet. TCP and UDP come mixed, so nothing may branch on which it is:
+// one of both extents is taken by a mask. Fields may be read past a short packet, never past its
+// buffer. The network header of a plain packet is at 14, its transport header at 34.
+inline bool is_plain(const uint8_t *p, uint32_t length, const ParsePort &port) {
+  using namespace wire;
+  const uint8_t *ip = p + 14, *l4 = ip + 20;
+  const uint32_t total = load_be16(ip + 2), size = total - 20;
+  const uint32_t tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
+  const uint32_t offset = l4[12] >> 2 & 0x3c, datagram = load_be16(l4 + 4);
+  const uint32_t extent = (offset & -tcp) | (datagram & -udp), least = 8 * udp + 20 * tcp;
+  return starts_plain(p, port) & (length >= 14 + 28) & (total >= 28) & (total <= length - 14) &
+         (fold(sum20(ip)) == 0xffff) & ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
+         (least != 0) & (extent >= least) & (extent <= size);
+}
+
+// Traits and flow of a plain packet. False, with nothing decided, for any other.
 inline bool plain(const uint8_t *p, uint32_t length, const ParsePort &port,
                   const AddressMarks &marks, uint32_t &traits, Flow &flow) {
   using namespace wire;
+  if (!is_plain(p, length, port)) return false;
   const uint8_t *ip = p + 14, *l4 = ip + 20;
-  const uint64_t words = uint64_t{load<uint32_t>(ip)} + load<uint32_t>(ip + 4) +
-                         load<uint32_t>(ip + 8) + load<uint32_t>(ip + 12) + load<uint32_t>(ip + 16);
-  const uint32_t total = load_be16(ip + 2);
-  const uint32_t size = total - 20, offset = (l4[12] >> 4) * 4u, datagram = load_be16(l4 + 4);
-  const bool tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
-  const bool sound_tcp = tcp & (offset >= 20) & (offset <= size);
-  const bool sound_udp = udp & (datagram >= 8) & (datagram <= size);
-  const bool sound = (length >= 14 + 28) & starts_plain(p, port) & (total >= 28) &
-                     (total <= length - 14) & (fold(words) == 0xffff) &
-                     ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
-                     (sound_tcp | sound_udp);
-  if (!sound) return false;
-  const uint32_t tcp_mask = -static_cast<uint32_t>(tcp);
+  const uint32_t tcp_mask = -static_cast<uint32_t>(ip[9] == protocol_tcp);
   const uint32_t if_tcp = trait::tcp | ((l4[13] & 0x07) != 0) * trait::tcp_control;
   const uint32_t if_udp = trait::udp | (load<uint16_t>(l4 + 6) == 0) * trait::zero_checksum;
   // As two words: what is stored in pieces and read whole stalls.

@@ -42,6 +42,14 @@ inline uint64_t sum(const uint8_t *p, uint32_t n, uint64_t s = 0) {
   return s;
 }
 
+// Of an IPv4 header without options.
+inline uint64_t sum20(const uint8_t *p) {
+  uint64_t s = load<uint64_t>(p);
+  s += __builtin_add_overflow(s, load<uint64_t>(p + 8), &s);
+  s += __builtin_add_overflow(s, uint64_t{load<uint32_t>(p + 16)}, &s);
+  return s;
+}
+
 // What to add to a one's complement sum when `from` becomes `to`: ~m + m'. Deltas may be added up
 // and applied to one checksum with `update`.
 inline uint64_t delta32(uint32_t from, uint32_t to) {

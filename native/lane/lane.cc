@@ -68,9 +68,10 @@ uint32_t Lane::send(uint32_t number, const uint32_t *handle, const uint32_t *dat
   return sent;
 }
 
-void Lane::settle(Batch &b) {
+// Returns packets sent.
+uint32_t Lane::settle(Batch &b) {
   const auto count = static_cast<uint32_t>(b.header->count);
-  if (count == 0) return;
+  if (count == 0) return 0;
   uint32_t sent = 0;
   const int32_t first = b.verdict[0];
   int32_t differs = 0;
@@ -104,10 +105,7 @@ void Lane::settle(Batch &b) {
       sent += send(number, handle, data, length, n);
     }
   }
-  control_->transmitted += static_cast<int32_t>(sent);
-  const double now = control_->virtual_clock ? counters_->tick_ns : monotonic_ns();
-  const double spent = now - b.header->receive_tick;
-  counters_->latency[latency_bucket(spent > 0 ? static_cast<uint64_t>(spent) : 0)] += sent;
+  return sent;
 }
 
 void Lane::receive(Batch &b) {
@@ -152,17 +150,27 @@ void Lane::receive(Batch &b) {
     counters_->empty_polls++;
 }
 
-int32_t Lane::breathe() {
-  control_->transmitted = 0;
-  for (int32_t k = 0; k < control_->transmit_count; k++)
-    settle(batches_[static_cast<uint32_t>(control_->transmit[k])]);
-  control_->transmit_count = 0;
-  // The clock goes on while every batch is out: stores and timers wait by it.
-  if (!control_->virtual_clock) counters_->tick_ns = monotonic_ns();
-  if (control_->receive_into < 0) return 0;
-  Batch &b = batches_[static_cast<uint32_t>(control_->receive_into)];
+// One reading of the clock, which costs as much as two packets: it is when the packets of this
+// breath had left and when the next were asked for. It goes on while every batch is out: stores and
+// timers wait by it.
+void Lane::breathe() {
+  Control &c = *control_;
+  c.transmitted = c.arrived = 0;
+  uint32_t sent[max_batches];
+  for (int32_t k = 0; k < c.transmit_count; k++)
+    sent[k] = settle(batches_[static_cast<uint32_t>(c.transmit[k])]);
+  if (!c.virtual_clock) counters_->tick_ns = monotonic_ns();
+  for (int32_t k = 0; k < c.transmit_count; k++) {
+    const BatchHeader &h = *batches_[static_cast<uint32_t>(c.transmit[k])].header;
+    const double spent = counters_->tick_ns - h.receive_tick;
+    counters_->latency[latency_bucket(spent > 0 ? static_cast<uint64_t>(spent) : 0)] += sent[k];
+    c.transmitted += static_cast<int32_t>(sent[k]);
+  }
+  c.transmit_count = 0;
+  if (c.receive_into < 0) return;
+  Batch &b = batches_[static_cast<uint32_t>(c.receive_into)];
   receive(b);
-  return b.header->count;
+  c.arrived = b.header->count;
 }
 
 int32_t Lane::originate(uint32_t batch, uint32_t ingress, uint32_t length) {

@@ -31,6 +31,7 @@ struct Control {
   int32_t budget[max_ports];  // rows that may be received from a port in this breath; -1: no limit
   int32_t virtual_clock;      // 1: `tick_ns` is set by JavaScript (tests, simulation)
   int32_t transmitted;        // out: packets sent in this breath
+  int32_t arrived;            // out: packets received in it
 };
 
 struct Counters {
@@ -69,8 +70,12 @@ class Lane {
   }
   int32_t run(uint32_t kernel, uint32_t batch) { return kernels_[kernel]->run(batches_[batch]); }
 
-  // Settles what `control` lists, then receives into the batch it names. Returns rows received.
-  int32_t breathe();
+  // Settles what `control` lists, then receives into the batch it names.
+  void breathe();
+
+  // No call comes any more from those who hold on to it.
+  void close() { closed_ = true; }
+  bool closed() const { return closed_; }
 
   // A fresh packet of `length` bytes at the end of a batch; its row, or -1 (no room, no buffer).
   int32_t originate(uint32_t batch, uint32_t ingress, uint32_t length);
@@ -91,7 +96,7 @@ class Lane {
     uint32_t number;
     rxnf_queue queue;
   };
-  void settle(Batch &b);
+  uint32_t settle(Batch &b);
   uint32_t send(uint32_t port, const uint32_t *handle, const uint32_t *data, const uint32_t *length,
                 uint32_t n);
   void receive(Batch &b);
@@ -111,6 +116,7 @@ class Lane {
   std::vector<LanePort> ports_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   Writer writer_;
+  bool closed_ = false;
   bool keep_place_ = true;   // every port does
   uint32_t first_port_ = 0;  // rotates, so that no port starves the others
 };

@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert';
 import type { PacketBatch } from '../streams/batch.ts';
-import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
+import { type BatchOperator, seesSettled, synchronousOperator } from '../streams/operator.ts';
 import { matches, type WhereMask } from '../streams/traits.ts';
 import { held, parked } from '../streams/verdict.ts';
 
@@ -31,7 +31,7 @@ export interface BatchSummary {
 export function observe<F>(look: (batch: BatchSummary) => void): BatchOperator<F> {
   return synchronousOperator('observe', (lane) => {
     const summary = new Summary();
-    return (batch) => {
+    return seesSettled((batch) => {
       summary.show(batch);
       try {
         look(summary);
@@ -41,7 +41,7 @@ export function observe<F>(look: (batch: BatchSummary) => void): BatchOperator<F
       } finally {
         summary.show(undefined);
       }
-    };
+    });
   });
 }
 

@@ -74,6 +74,8 @@ export class Lane {
   private readonly log: (event: LaneEvent) => void;
   private readonly lastLogged = new Map<string, number>();
   private readonly virtual: boolean;
+  private readonly nativeBreathe: () => void;
+  private readonly arrivedAt: number;
   private readonly transmitAt: number;
   private readonly transmitCountAt: number;
   private observer: Observer<PacketBatch> | undefined;
@@ -95,6 +97,8 @@ export class Lane {
     this.shape = native.describeLane(this.number);
     this.control = new Int32Array(this.shape.control);
     this.counters = new Float64Array(this.shape.counters);
+    this.nativeBreathe = this.shape.breathe;
+    this.arrivedAt = this.word('arrived');
     this.transmitAt = this.word('transmit');
     this.transmitCountAt = this.word('transmitCount');
     this.batches = Array.from(
@@ -140,10 +144,8 @@ export class Lane {
 
   /** Makes a native kernel of this lane; returns what runs it over a batch. */
   kernel(kind: string, options: object): (batch: PacketBatch) => number {
-    const lane = this.number;
-    const kernel = native.createKernel(lane, kind, options);
-    const { run } = native;
-    return (batch) => run(lane, kernel, batch.index);
+    const run = native.bindKernel(this.number, native.createKernel(this.number, kind, options));
+    return (batch) => run(batch.index);
   }
 
   /** Calls `run` every `interval` milliseconds of lane time, between breaths. */
@@ -210,7 +212,8 @@ export class Lane {
     this.current ??= outgoing.pop() ?? this.free.pop();
     const batch = this.observer ? this.current : undefined;
     control[0] = batch ? batch.index : -1;
-    const received = native.breathe(this.number);
+    this.nativeBreathe();
+    const received = control[this.arrivedAt] as number;
     while (outgoing.length > 0) this.free.push(outgoing.pop() as PacketBatch);
     if (received === 0 || !batch) return 0;
     this.current = undefined;

@@ -18,8 +18,16 @@ export type BatchOperatorOn<Fields> = <In extends Fields>(
 
 type Emit = (batch: PacketBatch) => void;
 
-/** Work that is done with a batch when it returns. */
-export type Work = (batch: PacketBatch) => void;
+/**
+ * Work that is done with a batch when it returns. A batch that is `allSettled` passes by it, unless it
+ * is made with `seesSettled`.
+ */
+export type Work = ((batch: PacketBatch) => void) & { readonly seesSettled?: true };
+
+/** For work on packets that have their verdicts. */
+export function seesSettled(work: (batch: PacketBatch) => void): Work {
+  return Object.assign(work, { seesSettled: true as const });
+}
 
 /** An operator that may keep a batch for a while. */
 export interface Stage {
@@ -129,8 +137,17 @@ function link(
 }
 
 function inTurn(works: readonly Work[], emit: Emit): Emit {
+  /** By work: the next that sees settled batches. */
+  const nextSeeing = works.map((_, i) => {
+    const next = works.findIndex((work, k) => k > i && work.seesSettled);
+    return next < 0 ? works.length : next;
+  });
   return (batch) => {
-    for (let i = 0; i < works.length; i++) (works[i] as Work)(batch);
+    let i = batch.allSettled && !works[0]?.seesSettled ? (nextSeeing[0] as number) : 0;
+    while (i < works.length) {
+      (works[i] as Work)(batch);
+      i = batch.allSettled ? (nextSeeing[i] as number) : i + 1;
+    }
     emit(batch);
   };
 }

@@ -3,7 +3,7 @@
  * (RFC 791 3.2, RFC 1812 5.2.6). After every edit, since a transport checksum covers the whole.
  */
 import { authorPacket } from '../../state/author-packet.ts';
-import { type BatchOperator, synchronousOperator } from '../../streams/operator.ts';
+import { type BatchOperator, seesSettled, synchronousOperator } from '../../streams/operator.ts';
 import { trait, where } from '../../streams/traits.ts';
 import { drop, held, pending } from '../../streams/verdict.ts';
 import { fragment } from '../../wire/index.ts';
@@ -15,7 +15,7 @@ const noBuffer = drop('no-buffer');
 export function fragmentOversize<F>(): BatchOperator<F> {
   return synchronousOperator('fragmentOversize', (lane) => {
     const { packet } = authorPacket(lane);
-    return (batch) => {
+    return seesSettled((batch) => {
       if (!batch.mayMatch(oversize)) return;
       const { count } = batch;
       for (let row = 0; row < count; row++) {
@@ -32,6 +32,6 @@ export function fragmentOversize<F>(): BatchOperator<F> {
         const sent = pieces.every((piece) => packet.originate(port, piece));
         batch.verdict[row] = sent ? fragmented : noBuffer;
       }
-    };
+    });
   });
 }
