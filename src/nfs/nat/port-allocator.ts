@@ -65,7 +65,14 @@ export interface PortRange {
 
 /** Ports below 1024 that stand in for ports below 1024; those below 512 belong to well-known services. */
 const lowRange: PortRange = { first: 512, last: 1023 };
+const tcp = 6;
 const udp = 17;
+
+/** One number for an address, a protocol that has ports, a class and a parity. */
+function poolIndex(address: number, protocol: number, low: number, parity: number): number {
+  const kind = protocol === tcp ? 0 : protocol === udp ? 1 : 2;
+  return ((address * 3 + kind) * 2 + low) * 2 + parity;
+}
 
 /** How often blocks are looked through for stale ones. */
 const staleTick = leaseMilliseconds / 10;
@@ -81,7 +88,8 @@ export class PortAllocator {
   private readonly high: PortRange;
   private readonly session: StoreSession;
   private readonly table: AnyTable;
-  private readonly pools = new Map<number, PortPool>();
+  /** By `poolIndex`; those never asked for are absent. */
+  private readonly pools: (PortPool | undefined)[] = [];
 
   /** @param table of external endpoints, where a port's use shows */
   constructor(
@@ -97,7 +105,7 @@ export class PortAllocator {
     this.addresses = addresses;
     this.high = high;
     lane.every(staleTick, () => {
-      for (const pool of this.pools.values()) pool.returnStale();
+      for (const pool of this.pools) pool?.returnStale();
     });
     if (!session.synchronous) this.openPools();
   }
@@ -140,8 +148,8 @@ export class PortAllocator {
   private pool(protocol: number, index: number, port: number, range: PortRange): PortPool {
     const low = range === lowRange ? 1 : 0;
     const parity = protocol === udp ? port & 1 : 0;
-    const key = ((index * 256 + protocol) * 2 + low) * 2 + parity;
-    let pool = this.pools.get(key);
+    const at = poolIndex(index, protocol, low, parity);
+    let pool = this.pools[at];
     if (!pool) {
       const step = protocol === udp ? 2 : 1;
       const first = step === 2 && (range.first & 1) !== parity ? range.first + 1 : range.first;
@@ -156,7 +164,7 @@ export class PortAllocator {
         },
       });
       pool = new PortPool(this.lane, lease, first, step);
-      this.pools.set(key, pool);
+      this.pools[at] = pool;
     }
     return pool;
   }
@@ -170,6 +178,6 @@ export class PortAllocator {
   }
 
   close(): void {
-    for (const pool of this.pools.values()) pool.close();
+    for (const pool of this.pools) pool?.close();
   }
 }
