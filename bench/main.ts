@@ -1,6 +1,6 @@
 /**
  * Runs a benchmark: `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
- * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--only NAME,...] [--seconds S] [--core N]`.
+ * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--churn-minutes 10] [--only NAME,...] [--seconds S] [--core N]`.
  */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     flows: { type: 'string' },
     burst: { type: 'string' },
     'new-flows': { type: 'string' },
+    'churn-minutes': { type: 'string' },
     only: { type: 'string' },
     seconds: { type: 'string' },
     core: { type: 'string' },
@@ -51,6 +52,7 @@ function datapathOptions(): DatapathOptions {
     flows: list(values.flows ?? (quick ? '10k' : '10k,100k,1m')).map(count),
     bursts: list(values.burst ?? (quick ? '128' : '64,128')).map(count),
     newFlows: number('new-flows', values['new-flows'] ?? (quick ? '0' : '0.1')),
+    churnMinutes: number('churn-minutes', values['churn-minutes'] ?? (quick ? '0' : '10')),
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '5')),
     warmup: quick ? 0.5 : 1,
     seconds: number('seconds', values.seconds ?? (quick ? '1' : '2')),

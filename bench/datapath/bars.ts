@@ -47,6 +47,9 @@ export const bars: readonly Bar[] = [
 /** A batch in steady state allocates less than this. */
 const bytesPerBatchBelow = 8;
 
+/** Memory that grows by less than this under churn is flat: the heap and its pages come and go by as much. */
+const kibibytesPerMinuteBelow = 256;
+
 export interface Verdict {
   readonly bar: string;
   readonly setting: string;
@@ -64,6 +67,14 @@ export function judge(rows: readonly Row[]): Verdict[] {
         setting: row.setting,
         measured: row.median,
         holds: row.median < bytesPerBatchBelow,
+      });
+    }
+    if (row.unit === 'KiB/minute') {
+      verdicts.push({
+        bar: `${row.name} < ${kibibytesPerMinuteBelow} KiB a minute`,
+        setting: row.setting,
+        measured: row.median,
+        holds: row.median < kibibytesPerMinuteBelow,
       });
     }
     const { ratio } = row;

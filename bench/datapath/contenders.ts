@@ -19,6 +19,16 @@ export interface Run extends Setting {
   readonly capture: string;
   /** EAL's arguments for memory. */
   readonly memory: readonly string[];
+  /** Of rxnf: the time between two samples of its memory; absent: none are taken. */
+  readonly sampleSeconds?: number;
+}
+
+export interface MemorySample {
+  /** Since the measurement began. */
+  readonly seconds: number;
+  readonly residentBytes: number;
+  /** Held by JavaScript outside its heap. */
+  readonly externalBytes: number;
 }
 
 /** What a contender prints. Each may add more. */
@@ -33,6 +43,7 @@ export interface Answer {
   readonly bytesPerBatch?: number;
   readonly longestPauseMicroseconds?: number;
   readonly lostToPause?: number;
+  readonly memory?: readonly MemorySample[];
   readonly dropped?: Readonly<Record<string, number>>;
 }
 
@@ -154,6 +165,7 @@ function rxnf(name: string, nf: string, here: string, build: string): Contender 
         seconds: run.seconds,
         buffers: run.flows + SPARE_BUFFERS,
         room: BUFFER_ROOM,
+        ...(run.sampleSeconds !== undefined && { 'sample-seconds': run.sampleSeconds }),
         // Otherwise its own defaults, which are the same.
         ...(run.newFlows > 0 && { capacity: capacity(run), 'idle-ms': idleMilliseconds(run) }),
       }),

@@ -17,11 +17,13 @@ import {
   capacity,
   contenders,
   missing,
+  type Run,
   type Setting,
 } from './contenders.ts';
 import { hugepagesNeeded, memoryArguments, memoryNeeded } from './eal.ts';
 import { reserveHugepages } from './hugepages.ts';
 import { measure } from './measure.ts';
+import { memoryChurn } from './memory-churn.ts';
 import { metadata } from './metadata.ts';
 import { otherFigures, throughputTable, verdictLines } from './report.ts';
 import { type Row, rowsOf, settingName } from './rows.ts';
@@ -34,6 +36,8 @@ export interface DatapathOptions {
   readonly bursts: readonly number[];
   /** Share of new flows in the settings added to those of flows x bursts; 0: none are added. */
   readonly newFlows: number;
+  /** How long the memory of the composed NAT is watched under churn; 0: not at all. */
+  readonly churnMinutes: number;
   readonly rounds: number;
   readonly warmup: number;
   readonly seconds: number;
@@ -62,7 +66,10 @@ export async function datapath(options: DatapathOptions): Promise<number> {
   if (present.length === 0) return 1;
 
   const settings = settingsOf(options);
-  const restore = reserveHugepages(hugepagesNeeded(Math.max(...settings.map(memoryOf))));
+  const most = Math.max(
+    ...[...settings, ...(options.churnMinutes > 0 ? [CHURN] : [])].map(memoryOf),
+  );
+  const restore = reserveHugepages(hugepagesNeeded(most));
   const about = metadata(root);
   const rows: Row[] = [];
   const failures: string[] = [];
@@ -74,6 +81,8 @@ export async function datapath(options: DatapathOptions): Promise<number> {
       const rounds = await takeTurns(present, setting, source, options, failures);
       rows.push(...rowsOf(setting, rounds));
     }
+    const nat = present.find((contender) => contender.name === 'rxnf-nat');
+    if (nat && options.churnMinutes > 0) rows.push(...(await watchMemory(nat, options)));
   } finally {
     restore();
   }
@@ -117,14 +126,20 @@ function memoryOf(setting: Setting): number {
   return memoryNeeded(setting.flows, capacity(setting));
 }
 
-async function takeTurns(
-  present: readonly Contender[],
-  setting: Setting,
-  memory: readonly string[],
-  options: DatapathOptions,
-  failures: string[],
-): Promise<Map<string, Answer[]>> {
+/** New flows make up a tenth of the packets. */
+const CHURN: Setting = { flows: 10_000, burst: 128, newFlows: 0.1 };
+
+function watchMemory(nat: Contender, options: DatapathOptions): Promise<Row[]> {
+  progress(`${nat.name}: ${options.churnMinutes} minutes of churn`);
   const run = {
+    ...runOf(CHURN, memoryArguments(memoryOf(CHURN)), options),
+    seconds: options.churnMinutes * 60,
+  };
+  return memoryChurn(nat, run, churnLibrary(options.build));
+}
+
+function runOf(setting: Setting, memory: readonly string[], options: DatapathOptions): Run {
+  return {
     ...setting,
     memory,
     warmup: options.warmup,
@@ -132,6 +147,16 @@ async function takeTurns(
     core: options.core ?? availableParallelism() - 1,
     capture: capture(`${options.build}/bench`, setting.flows),
   };
+}
+
+async function takeTurns(
+  present: readonly Contender[],
+  setting: Setting,
+  memory: readonly string[],
+  options: DatapathOptions,
+  failures: string[],
+): Promise<Map<string, Answer[]>> {
+  const run = runOf(setting, memory, options);
   const rounds = new Map<string, Answer[]>();
   const out = new Set<string>();
   for (let round = 1; round <= options.rounds; round++) {

@@ -4,7 +4,8 @@
  * prints one line of JSON.
  *
  *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback
- *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES [-- EAL...]
+ *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES
+ *        [--sample-seconds S] [-- EAL...]
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,6 +22,7 @@ import { buildFolder, native } from '../../src/native.ts';
 import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
 import type { Lane } from '../../src/streams/lane.ts';
 import { forward } from '../../src/streams/verdict.ts';
+import type { MemorySample } from './contenders.ts';
 import { devices, inside, mtu, neighbours, outside, pool, routes } from './world.ts';
 
 const { values, positionals } = parseArgs({
@@ -36,6 +38,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '2' },
     buffers: { type: 'string', default: '32767' },
     room: { type: 'string', default: '2176' },
+    'sample-seconds': { type: 'string' },
   },
 });
 
@@ -145,6 +148,28 @@ function breatheFor(lane: Lane, seconds: number): Run {
   };
 }
 
+/** Breathes in slices of `--sample-seconds` and looks at the memory after each. */
+function breatheAndSample(lane: Lane, seconds: number, samples: MemorySample[]): Run {
+  const slice = Number(values['sample-seconds'] ?? seconds);
+  let sum = { packets: 0, batches: 0, seconds: 0, cpuSeconds: 0, longestPause: 0 };
+  while (sum.seconds < seconds) {
+    const run = breatheFor(lane, Math.min(slice, seconds - sum.seconds));
+    sum = {
+      packets: sum.packets + run.packets,
+      batches: sum.batches + run.batches,
+      seconds: sum.seconds + run.seconds,
+      cpuSeconds: sum.cpuSeconds + run.cpuSeconds,
+      longestPause: Math.max(sum.longestPause, run.longestPause),
+    };
+    if (values['sample-seconds'] === undefined) continue;
+    // What a collection would free is not growth.
+    globalThis.gc?.();
+    const { rss, external } = process.memoryUsage();
+    samples.push({ seconds: sum.seconds, residentBytes: rss, externalBytes: external });
+  }
+  return sum;
+}
+
 const make = nfs[values.nf];
 if (!make) throw new Error(`--nf ${values.nf}: there are ${Object.keys(nfs).join(', ')}`);
 const ports = openPorts();
@@ -157,7 +182,8 @@ breatheFor(lane, Number(values.warmup));
 globalThis.gc?.();
 const heap = process.memoryUsage().heapUsed;
 const before = lane.statistics();
-const run = breatheFor(lane, Number(values.seconds));
+const memory: MemorySample[] = [];
+const run = breatheAndSample(lane, Number(values.seconds), memory);
 const allocated = process.memoryUsage().heapUsed - heap;
 const after = lane.statistics();
 const forwarded = (after.forwarded[1] as number) - (before.forwarded[1] as number);
@@ -170,6 +196,7 @@ process.stdout.write(
     forwarded,
     dropped: Object.fromEntries(Object.entries(after.dropped).filter(([, n]) => n > 0)),
     bytesPerBatch: Math.max(0, allocated) / run.batches,
+    ...(memory.length > 0 && { memory }),
     longestPauseMicroseconds: run.longestPause / 1000,
     lostToPause: Math.max(0, Math.round((run.longestPause / 1000) * mpps - receiveDescriptors)),
   })}\n`,
