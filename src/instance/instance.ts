@@ -7,7 +7,7 @@
  */
 import type { PortCounters } from '../native.ts';
 import { LaneThread } from './lane-thread.ts';
-import type { FunctionReference, LaneSample, PoolPlan, PortPlan } from './plan.ts';
+import type { FunctionReference, LaneSample, PoolPlan, PortPlan, StorePlan } from './plan.ts';
 import { type PortEvent, PortWatch } from './port-watch.ts';
 import { addPorts, type InstanceSummary, summarize } from './summary.ts';
 
@@ -20,8 +20,10 @@ export interface InstanceOptions {
   readonly burst: number;
   /** Never sleep. */
   readonly busyPoll: boolean;
-  readonly store: { readonly name: string; readonly seed: number };
+  readonly store: StorePlan;
   readonly onEvent?: (event: InstanceEvent) => void;
+  /** Has the ports' links come up; called once every lane polls, so that nothing which arrives waits. */
+  readonly startPorts?: () => void;
 }
 
 export type InstanceEvent =
@@ -66,6 +68,10 @@ export class Instance {
     );
     try {
       const [tables = []] = await Promise.all(lanes.map((lane) => lane.ready));
+      if (options.startPorts) {
+        options.startPorts();
+        await Promise.all(lanes.map((lane) => lane.heard())); // of links that are up
+      }
       return new Instance(options, lanes, tables, report);
     } catch (error) {
       for (const lane of lanes) lane.stop();

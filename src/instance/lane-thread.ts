@@ -48,6 +48,14 @@ export class LaneThread {
     this.ready.catch(() => undefined);
   }
 
+  /** Settles with the lane's next word, or its last. */
+  heard(): Promise<void> {
+    return new Promise((resolve) => {
+      this.worker.once('message', () => resolve());
+      void this.ended.then(() => resolve());
+    });
+  }
+
   /** Asks the lane to send what is in flight and end; ends its thread after five seconds. */
   stop(): void {
     if (this.stopping !== undefined || this.exited) return;

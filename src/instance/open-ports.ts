@@ -28,6 +28,8 @@ export interface OpenedPorts {
   readonly info: Readonly<Record<string, PortInfo>>;
   /** What is allowed, and likely a mistake. */
   readonly warnings: readonly string[];
+  /** Starts the devices: their links come up. Once, and best when lanes poll. */
+  readonly start: () => void;
   /** Closes the devices; their output files are complete then. No lane may be running. */
   close(): void;
 }
@@ -64,8 +66,13 @@ export interface PortsEnvironment {
   readonly startMilliseconds: number;
 }
 
+const nothingToDo = { start: () => undefined, close: () => undefined };
+
+/** What of a configuration ports are opened by. */
+export type PortsConfig = Pick<InstanceConfig, 'lanes' | 'burst' | 'ports'>;
+
 /** @throws {PortsError} naming everything that is wrong, with its mend */
-export function openPorts(config: InstanceConfig, environment: PortsEnvironment): OpenedPorts {
+export function openPorts(config: PortsConfig, environment: PortsEnvironment): OpenedPorts {
   const { probes, pid, startMilliseconds } = environment;
   const specs = parsePorts(config);
   const room = roomFor(config);
@@ -77,7 +84,7 @@ export function openPorts(config: InstanceConfig, environment: PortsEnvironment)
     const pool = { kind: 'memory', buffers: buffersFor(config), room } as const;
     const warnings = checksums(checksumNotices(specs, probes));
     const ports = specs.map((spec, i) => softwarePort(spec, i, config, startMilliseconds));
-    return { plans: ports, pool, info: infoOf(ports), warnings, close: () => undefined };
+    return { plans: ports, pool, info: infoOf(ports), warnings, ...nothingToDo };
   }
   const plan = planDpdk(specs, { buffers: buffersFor(config), room }, probes, pid);
   const opened = startDpdk(plan, config);
@@ -94,13 +101,16 @@ export function openPorts(config: InstanceConfig, environment: PortsEnvironment)
     pool: { kind: 'dpdk', ...plan.pool },
     info: infoOf(plans, devices),
     warnings: checksums(plan.notices),
+    start: () => {
+      for (const { ethdev } of opened) native.startDpdkPort(ethdev);
+    },
     close() {
       for (const { ethdev } of opened) native.closeDpdkPort(ethdev);
     },
   };
 }
 
-function parsePorts(config: InstanceConfig): PortSpec[] {
+function parsePorts(config: PortsConfig): PortSpec[] {
   const specs: PortSpec[] = [];
   const problems: ConfigProblem[] = [];
   for (const [name, { device }] of Object.entries(config.ports)) {
@@ -119,17 +129,20 @@ function asProblem({ field, found, mend }: PortConfigError): ConfigProblem {
   return { field, problem: found, mend };
 }
 
-/** Devices with no link, and so with no address that a peer could know. */
-const hasNoLink: ReadonlySet<DeviceKind> = new Set(['capture', 'memory', 'pcap', 'null', 'ring']);
+/** Devices whose address nobody has set: without a link, or with one that has two ends and filters nothing. */
+const takesAddress: ReadonlySet<DeviceKind> = new Set([
+  ...(['capture', 'memory', 'pcap', 'null', 'ring'] as const),
+  ...(['memif', 'vhost-user', 'virtio-user'] as const),
+]);
 
 /** Settings that only some kinds of port can have. */
-function misfits(config: InstanceConfig, specs: readonly PortSpec[]): ConfigProblem[] {
+function misfits(config: PortsConfig, specs: readonly PortSpec[]): ConfigProblem[] {
   const dpdk = specs.some(needsDpdk);
   const most = smallestRoom - headroom - linkOverhead;
   return specs.flatMap((spec) => {
     const { mac, mtu } = config.ports[spec.name] as PortConfig;
     const problems: ConfigProblem[] = [];
-    if (mac !== undefined && !hasNoLink.has(spec.device.kind)) {
+    if (mac !== undefined && !takesAddress.has(spec.device.kind)) {
       problems.push({
         field: `ports.${spec.name}.mac`,
         problem: 'the device has a link address of its own',
@@ -147,10 +160,10 @@ function misfits(config: InstanceConfig, specs: readonly PortSpec[]): ConfigProb
   });
 }
 
-function startDpdk(plan: DpdkPlan, config: InstanceConfig): DpdkPort[] {
+function startDpdk(plan: DpdkPlan, config: PortsConfig): DpdkPort[] {
   native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), plan.arguments);
   native.openDpdkPool(plan.pool.buffers, plan.pool.room);
-  const opened = plan.ports.map(({ spec, ethdev, frames }) =>
+  return plan.ports.map(({ spec, ethdev, frames }) =>
     native.openDpdkPort({
       device: ethdev,
       queues: config.lanes,
@@ -160,11 +173,9 @@ function startDpdk(plan: DpdkPlan, config: InstanceConfig): DpdkPort[] {
       frames,
     }),
   );
-  for (const { ethdev } of opened) native.startDpdkPort(ethdev);
-  return opened;
 }
 
-function devicePort({ spec }: PlannedPort, port: DpdkPort, config: InstanceConfig): PortPlan {
+function devicePort({ spec }: PlannedPort, port: DpdkPort, config: PortsConfig): PortPlan {
   const { device, name } = spec;
   const { mac = port.mac, mtu } = config.ports[name] as PortConfig;
   const plan = { kind: 'dpdk', name, mac, mtu, ethdev: port.ethdev } as const;
@@ -175,7 +186,7 @@ function devicePort({ spec }: PlannedPort, port: DpdkPort, config: InstanceConfi
 function softwarePort(
   spec: PortSpec,
   index: number,
-  config: InstanceConfig,
+  config: PortsConfig,
   startMilliseconds: number,
 ): PortPlan {
   const { device, name } = spec;
@@ -213,13 +224,13 @@ function infoOf(
   );
 }
 
-function roomFor({ ports }: InstanceConfig): number {
+function roomFor({ ports }: PortsConfig): number {
   const longest = Math.max(...Object.values(ports).map(({ mtu }) => mtu)) + linkOverhead;
   return Math.max(smallestRoom, Math.ceil((longest + headroom) / 64) * 64);
 }
 
 /** Enough for every ring to be full and every batch to be out, on every lane. */
-function buffersFor({ lanes, burst, ports }: InstanceConfig): number {
+function buffersFor({ lanes, burst, ports }: PortsConfig): number {
   const rings = Object.keys(ports).length * (receiveDescriptors + transmitDescriptors);
   return lanes * (rings + 2 * batches * (burst + spareRows) + cached + held);
 }

@@ -142,6 +142,7 @@ int Port::start(rxnf_error *error) {
     return fail(error, r, "%s: promiscuous mode was refused: %s", device_.c_str(),
                 rte_strerror(-r));
   for (auto &queue : queues_) queue->open_baseline();
+  running_.store(true, std::memory_order_release);
   return 0;
 }
 

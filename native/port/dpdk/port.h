@@ -33,7 +33,13 @@ class Port {
   DeviceCounters observe();
 
   bool gone() const { return gone_.load(std::memory_order_relaxed); }
-  void mark_gone() { gone_.store(true, std::memory_order_relaxed); }
+  void mark_gone() {
+    gone_.store(true, std::memory_order_relaxed);
+    running_.store(false, std::memory_order_relaxed);
+  }
+  // Started and there: lanes poll a port from before its link comes up, so that what arrives at the
+  // first moment is taken.
+  bool running() const { return running_.load(std::memory_order_acquire); }
   uint16_t ethdev() const { return ethdev_; }
   const std::string &device() const { return device_; }
 
@@ -42,7 +48,7 @@ class Port {
 
   const uint16_t ethdev_;
   const std::string device_;
-  std::atomic<bool> gone_{false};
+  std::atomic<bool> gone_{false}, running_{false};
   std::mutex observing_;
   DeviceCounters last_{};
   uint32_t if_index_ = 0;  // 0: no kernel interface under it

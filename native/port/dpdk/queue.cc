@@ -61,7 +61,7 @@ rxnf_queue Queue::interface() {
 uint32_t Queue::receive(void *ctx, uint32_t *__restrict handle, uint32_t *__restrict data,
                         uint32_t *__restrict length, uint32_t max) {
   auto &q = *static_cast<Queue *>(ctx);
-  if (q.port_.gone()) [[unlikely]]
+  if (!q.port_.running()) [[unlikely]]
     return 0;
   rte_mbuf *frames[max_burst];
   const auto wanted = static_cast<uint16_t>(std::min(max, max_burst));
@@ -114,7 +114,7 @@ uint32_t Queue::keep_whole(rte_mbuf **frames, uint32_t n) {
 uint32_t Queue::transmit(void *ctx, const uint32_t *handle, const uint32_t *data,
                          const uint32_t *length, uint32_t n) {
   auto &q = *static_cast<Queue *>(ctx);
-  if (q.port_.gone()) [[unlikely]]
+  if (!q.port_.running()) [[unlikely]]
     return 0;
   rte_mbuf *frames[max_burst];
   n = std::min(n, max_burst);
