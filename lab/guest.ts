@@ -1,0 +1,124 @@
+/** Boots a guest, runs scenarios in it, and ends it: at the latest when its time is up. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cache } from './cache.ts';
+import type { Machine } from './machine.ts';
+import type { Scenario } from './scenarios.ts';
+
+export interface Result {
+  readonly scenario: Scenario;
+  readonly passed: boolean;
+  readonly seconds: number;
+  readonly output: string;
+}
+
+export interface Surroundings {
+  readonly checkout: string;
+  readonly machine: Machine;
+  /** The folder with valkey-server and valkey-cli. */
+  readonly valkey: string;
+}
+
+const bootSeconds = 60; // about 6 s on a free machine
+const pollMilliseconds = 200;
+
+/** Runs scenarios in one guest, telling each as it ends; none given: a shell on this terminal. */
+export async function runGuest(
+  surroundings: Surroundings,
+  scenarios: readonly Scenario[],
+  tell: (result: Result) => void,
+): Promise<void> {
+  const share = makeShare(surroundings, scenarios);
+  const interactive = scenarios.length === 0;
+  const guest = boot(surroundings.machine, share, interactive);
+  const seconds = scenarios.reduce((sum, each) => sum + each.seconds, bootSeconds);
+  const limit = interactive ? undefined : setTimeout(() => guest.kill('SIGKILL'), seconds * 1000);
+  const ended = new Promise<void>((resolve, reject) => {
+    guest.once('error', reject).once('close', () => resolve());
+  });
+  let running = true;
+  const over = ended.finally(() => {
+    running = false;
+  });
+  try {
+    for (const scenario of scenarios) {
+      while (running && !existsSync(join(share, `${scenario.name}.status`))) {
+        await Promise.race([sleep(pollMilliseconds), over]);
+      }
+      tell(resultOf(scenario, share));
+    }
+    await over;
+  } finally {
+    clearTimeout(limit);
+    guest.kill('SIGKILL');
+    rmSync(share, { recursive: true, force: true });
+  }
+}
+
+/** /lab in the guest: what it is to run, its tools, and the place for its answers. */
+function makeShare(surroundings: Surroundings, scenarios: readonly Scenario[]): string {
+  const { checkout, valkey } = surroundings;
+  const share = mkdtempSync(join(tmpdir(), 'rxnf-lab-'));
+  copyFileSync(join(checkout, 'lab', 'guest', 'init'), join(share, 'init'));
+  mkdirSync(join(share, 'tools'));
+  for (const name of ['modprobe', 'lsmod', 'rmmod']) {
+    copyFileSync(join(cache, 'system', 'bin', 'kmod'), join(share, 'tools', name));
+    chmodSync(join(share, 'tools', name), 0o755);
+  }
+  const environment = { LAB_CHECKOUT: checkout, LAB_VALKEY: valkey };
+  const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`);
+  writeFileSync(join(share, 'environment'), lines.join(''));
+  const list = scenarios.map(({ name, seconds }) => `${name} ${seconds}\n`);
+  writeFileSync(join(share, 'scenarios'), list.join(''));
+  return share;
+}
+
+/** No KVM: software emulation with a thread for each virtual CPU. */
+function boot(machine: Machine, share: string, interactive: boolean): ChildProcess {
+  const libraries = ['usr/lib', 'lib'].map((each) => join(machine.qemu, each, 'x86_64-linux-gnu'));
+  const folder = (tag: string, path: string, access: string) => [
+    '-virtfs',
+    `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${access}`,
+  ];
+  const words = [
+    ...['-L', join(machine.qemu, 'usr/share/qemu'), '-L', join(machine.qemu, 'usr/share/seabios')],
+    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2G'],
+    ...['-nodefaults', '-no-reboot', '-display', 'none'],
+    ...['-serial', interactive ? 'mon:stdio' : `file:${join(share, 'console')}`],
+    ...['-kernel', join(machine.guest, 'vmlinuz')],
+    ...['-initrd', join(machine.guest, 'initramfs.gz')],
+    ...['-append', 'console=ttyS0 quiet mitigations=off nokaslr panic=-1'],
+    ...folder('host', '/', ',readonly=on'),
+    ...folder('modules', join(machine.guest, 'modules'), ',readonly=on'),
+    ...folder('lab', share, ''),
+  ];
+  return spawn(join(machine.qemu, 'usr/bin/qemu-system-x86_64'), words, {
+    stdio: interactive ? 'inherit' : ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
+  });
+}
+
+function resultOf(scenario: Scenario, share: string): Result {
+  const text = (name: string) => {
+    const path = join(share, name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  };
+  const status = text(`${scenario.name}.status`).trim();
+  const began = Number(text(`${scenario.name}.began`));
+  const seconds = began === 0 ? 0 : Math.max(0, Math.round(Date.now() / 1000 - began));
+  const why = { '': 'the guest ended before it did\n', '124': 'its time was up\n' }[status] ?? '';
+  const output = `${text(`${scenario.name}.out`)}${why}${status === '' ? text('console').slice(-2000) : ''}`;
+  return { scenario, passed: status === '0', seconds, output };
+}
