@@ -1,0 +1,51 @@
+/**
+ * A client in a thread or a process of its own: opens a named store, works on a few keys, and tells what it
+ * was told. Times are of the machine's monotonic clock, which all of them share.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { memoryStore, record, table, u32 } from 'rxnf';
+import { sharedStore } from '../../../src/state/shared-store.ts';
+import type { AnyTable } from '../../../src/state/table.ts';
+import { Bench } from './bench.ts';
+import { recordHistory } from './concurrent.ts';
+
+export interface ClientOptions {
+  readonly store: { readonly memory: string } | { readonly shared: string };
+  /** Counted from 0; names its writes where the store does not. */
+  readonly client: number;
+  readonly rounds: number;
+  readonly keys: number;
+  /** When to begin, by `process.hrtime`: so that all are at work at once. */
+  readonly begin: number;
+}
+
+const options: ClientOptions = isMainThread
+  ? JSON.parse(process.argv[2] as string)
+  : (workerData as ClientOptions);
+
+const { client, rounds, keys, begin } = options;
+const entries = table('entry', record('entry', 1, { value: u32, other: u32 }), {
+  capacity: 1024,
+}) as AnyTable;
+const store =
+  'memory' in options.store
+    ? memoryStore({ name: options.store.memory, seed: 1 })
+    : sharedStore({ path: options.store.shared });
+let taken = 2000 + client;
+const takeWriter = () => store.takeWriter?.() ?? taken++;
+const bench = new Bench({
+  store: { open: (lane) => store.open(lane), takeWriter },
+  clock: 'virtual',
+  exactCapacity: true,
+  close: () => undefined,
+});
+const own = bench.client([entries]);
+while (Number(process.hrtime.bigint()) < begin); // the others are still starting
+const steps = await recordHistory(bench, [own], entries, {
+  rounds,
+  keys,
+  seed: 1,
+  firstClient: client,
+});
+if (isMainThread) process.stdout.write(JSON.stringify(steps));
+else parentPort?.postMessage(steps);
