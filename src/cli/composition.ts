@@ -14,7 +14,7 @@ export const parts = {
   console: token<Console>('console'),
   probes: token<Probes>('probes'),
   openPorts: token<(config: InstanceConfig) => OpenedPorts>('openPorts'),
-  store: token<RunParts['store']>('store'),
+  process: token<RunParts['process']>('process'),
 };
 
 /** The parts of this process. Everything that a command does not own is here, to be replaced by name. */
@@ -22,9 +22,9 @@ export function compose(): Container {
   const container = new Container({ defaultScope: 'Singleton' });
   container.bind(parts.console).toDynamicValue(() => new Console(process.stdout, process.stderr));
   container.bind(parts.probes).toDynamicValue(() => systemProbes());
-  container.bind(parts.store).toDynamicValue(() => ({
-    // Lanes of this process meet in it; the seed keeps senders from choosing colliding keys.
-    name: `instance-${process.pid}`,
+  container.bind(parts.process).toDynamicValue(() => ({
+    pid: process.pid,
+    // Keeps senders from choosing colliding keys.
     seed: crypto.getRandomValues(new Uint32Array(1))[0] as number,
   }));
   container
@@ -37,9 +37,9 @@ export function compose(): Container {
   container
     .bind(RunCommand)
     .toResolvedValue(
-      (console: Console, open: RunParts['openPorts'], store: RunParts['store']) =>
-        new RunCommand({ console, openPorts: open, store }),
-      [parts.console, parts.openPorts, parts.store],
+      (console: Console, open: RunParts['openPorts'], own: RunParts['process']) =>
+        new RunCommand({ console, openPorts: open, process: own }),
+      [parts.console, parts.openPorts, parts.process],
     );
   container
     .bind(DemoCommand)

@@ -11,6 +11,7 @@ import { ConfigError } from '../instance/config-error.ts';
 import { Instance, type InstanceEnd, type InstanceEvent } from '../instance/instance.ts';
 import { natFunction, natOptions } from '../instance/nat-function.ts';
 import { type OpenedPorts, PortsError } from '../instance/open-ports.ts';
+import type { StorePlan } from '../instance/plan.ts';
 import { nat } from '../nfs/nat/nat.ts';
 import type { Console } from './console.ts';
 import { liveTable, RateMeter } from './live-table.ts';
@@ -18,7 +19,8 @@ import { liveTable, RateMeter } from './live-table.ts';
 export interface RunParts {
   readonly console: Console;
   readonly openPorts: (config: InstanceConfig) => OpenedPorts;
-  readonly store: { readonly name: string; readonly seed: number };
+  /** Of this process: names its store in memory, and the instance where the configuration does not. */
+  readonly process: { readonly pid: number; readonly seed: number };
 }
 
 const tableMilliseconds = 1000;
@@ -37,7 +39,7 @@ export class RunCommand {
    * @throws {ConfigError} naming what is wrong with the file or with its ports
    */
   async run(file: string): Promise<number> {
-    const { console, store } = this.parts;
+    const { console } = this.parts;
     const read = readConfig(readFileSync(file, 'utf8'), file);
     const { config } = read;
     nat(natOptions(config)); // refuses what only the NAT knows, before any device is touched
@@ -51,8 +53,9 @@ export class RunCommand {
         lanes: config.lanes,
         burst: config.burst,
         busyPoll: config.busyPoll,
-        store,
+        store: this.storePlan(config),
         onEvent: (event) => this.tell(event),
+        startPorts: opened.start,
       });
       const counters = instance.summary.ports;
       const ports = Object.fromEntries(
@@ -65,6 +68,12 @@ export class RunCommand {
     } finally {
       opened.close();
     }
+  }
+
+  private storePlan({ store, name }: InstanceConfig): StorePlan {
+    const { pid, seed } = this.parts.process;
+    if (store.kind === 'memory') return { kind: 'memory', name: `instance-${pid}`, seed };
+    return { ...store, instance: name ?? `nat-${pid}` };
   }
 
   private openPorts(read: ReadConfig, file: string): OpenedPorts {

@@ -38,11 +38,16 @@ export function withLine(problem: ConfigProblem, line: number | undefined): Conf
   return line === undefined ? problem : { ...problem, line };
 }
 
-/** A value as it would be found in the file, short enough for a line. */
+/** A value as it would be found in the file, short enough for a line, passwords left out. */
 export function quoteFound(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = withoutPassword(JSON.stringify(value) ?? String(value));
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
+}
+
+/** `redis://user:***@host` of a URL with a password. */
+export function withoutPassword(text: string): string {
+  return text.replace(/(:\/\/[^/@\s]*?:)[^/@\s]*@/g, '$1***@');
 }
 
 function describe(source: string, { field, problem, mend, line }: ConfigProblem): string {

@@ -9,6 +9,7 @@ import {
   parseMac,
   parsePrefix,
 } from '../wire/address.ts';
+import { parseStore, type StoreChoice, storeForms } from './config-store.ts';
 
 /** An IPv4 address with the length of its network. */
 export interface Ipv4Prefix {
@@ -56,6 +57,16 @@ export const deviceName = textField(
 
 export const portName = textField('a port', 'write the name of one of the ports above', (text) =>
   text === '' ? undefined : text,
+);
+
+/** Where state lives. */
+export const storeChoice = textField<StoreChoice>(
+  'a store',
+  `write it as in ${storeForms.join(', ')}`,
+  (text) => {
+    const choice = parseStore(text);
+    return choice !== undefined && 'why' in choice ? refuse(choice.why) : choice;
+  },
 );
 
 /** IPv4 as a number, IPv6 as 16 bytes. */

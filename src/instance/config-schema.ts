@@ -9,6 +9,7 @@ import {
   portName,
   portRange,
   routerAddress,
+  storeChoice,
 } from './config-fields.ts';
 
 /** A lane's batch has 512 rows, 32 of them for packets made here. */
@@ -23,7 +24,7 @@ export const port = z.strictObject({
   addresses: z.array(interfaceAddress).max(64).default([]),
   /** Largest IP packet in bytes. */
   mtu: z.int().min(576).max(9216).default(1500),
-  /** Link address, where the device has none of its own (captures). */
+  /** Link address, where the device has none of its own (captures, memif, vhost-user). */
   mac: macAddress.optional(),
 });
 
@@ -70,8 +71,13 @@ export const schema = z.strictObject({
     }),
   nat,
   routes: z.array(route).max(4096).default([]),
-  /** Where state lives: `memory` is this process, shared by its lanes. */
-  store: z.enum(['memory']).default('memory'),
+  /** Where state lives. Instances that name the same store are one NAT, and must be configured alike. */
+  store: storeChoice.default({ kind: 'memory' }),
+  /** Which instance this is, for the store and for `rxnf state`. Default: `nat-` and the process's number. */
+  name: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, { error: 'not a name' })
+    .optional(),
 });
 
 export type InstanceConfig = z.infer<typeof schema>;

@@ -44,6 +44,8 @@ function wanted(issue: z.core.$ZodIssue): string {
     }
     case 'invalid_value':
       return `one of: ${issue.values.map(String).join(', ')}`;
+    case 'invalid_format':
+      return 'letters, digits, ".", "_" and "-", at most 64';
     case 'too_small':
       if (issue.origin === 'array') return `at least ${issue.minimum} of them`;
       return issue.inclusive ? `at least ${issue.minimum}` : `more than ${issue.minimum}`;

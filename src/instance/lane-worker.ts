@@ -4,11 +4,12 @@ import { type NativePool, native, type PortCounters } from '../native.ts';
 import { type NetworkFunction, openLane } from '../nfs/network-function.ts';
 import { CapturePort } from '../ports/capture-port.ts';
 import { DpdkLanePort } from '../ports/dpdk-port.ts';
-import { memoryStore } from '../state/memory-store.ts';
+
 import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable } from '../state/table.ts';
 import type { Lane, LanePort } from '../streams/lane.ts';
 import { runLoop, sleeper } from './lane-loop.ts';
+import { openStore } from './open-store.ts';
 import type { LaneMessage, LanePlan, LaneSample, PoolPlan, PortPlan } from './plan.ts';
 
 /** Four a second: cheap, and quick enough to see a link go. */
@@ -31,7 +32,7 @@ async function main(plan: LanePlan): Promise<void> {
     const pool = openPool(plan.pool);
     const ports = plan.ports.map((port) => openPort(port, pool, plan));
     let failure: string | undefined;
-    const lane = openLane(nf, memoryStore(plan.store), {
+    const lane = openLane(nf, openStore(plan.store), {
       pool,
       ports,
       burst: plan.burst,

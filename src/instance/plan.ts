@@ -25,6 +25,11 @@ export interface PoolPlan {
   readonly room: number;
 }
 
+export type StorePlan =
+  /** Lanes of this process with the same name and seed share their tables. */
+  | { readonly kind: 'memory'; readonly name: string; readonly seed: number }
+  | { readonly kind: 'shared'; readonly path: string; readonly instance: string };
+
 export interface LanePlan {
   readonly lane: number;
   readonly lanes: number;
@@ -33,8 +38,7 @@ export interface LanePlan {
   readonly function: FunctionReference;
   readonly ports: readonly PortPlan[];
   readonly pool: PoolPlan;
-  /** Lanes with the same name and seed share their tables. */
-  readonly store: { readonly name: string; readonly seed: number };
+  readonly store: StorePlan;
 }
 
 /** Where a lane is, since it began. */

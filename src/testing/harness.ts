@@ -182,6 +182,11 @@ export class Harness {
     return this.lane.statistics();
   }
 
+  /** Packets sent, by latency bucket: see `Lane.latency`. */
+  latency(): Float64Array {
+    return this.lane.latency();
+  }
+
   /** Nothing held and no batch out: more time alone brings no output, timers apart. */
   get isIdle(): boolean {
     const { held, batchesOut } = this.statistics();

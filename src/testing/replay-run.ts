@@ -1,5 +1,6 @@
 /** One replay at work: see replay.ts for what it does, and what it compares. */
 import type { NetworkFunction } from '../nfs/network-function.ts';
+import { memoryStore } from '../state/memory-store.ts';
 import {
   contains,
   formatIpv4,
@@ -18,6 +19,7 @@ import { Harness, type Output } from './harness.ts';
 import { hostMac, isArp } from './links.ts';
 import type { ReplayOptions, ReplayProgress, ReplayResult } from './replay.ts';
 import { type FlowMember, ReplayFlows } from './replay-flows.ts';
+import { type ReplayBench, Twins } from './twins.ts';
 
 /** A packet on its way through the NAT. */
 interface Expected {
@@ -32,7 +34,8 @@ const keptFaults = 100;
 const translationWaitMilliseconds = 50;
 
 export class Replay {
-  readonly harness: Harness;
+  readonly harness: ReplayBench;
+  private readonly twins: Twins | undefined;
   private readonly capture: Capture;
   private readonly options: ReplayOptions;
   private readonly inside: string;
@@ -74,12 +77,16 @@ export class Replay {
     this.router = address;
     this.isFast = options.timing === 'fast';
     this.absent = this.findAbsent();
-    this.harness = new Harness(nf, {
+    const bench = {
       ...options,
       ports: options.ports ?? [inside, outside],
       clock: this.isFast ? 'machine' : 'virtual',
       absent: [...this.absent].map(formatIpv4),
-    });
+    } as const;
+    const { killAtFrame, store = memoryStore() } = options;
+    this.twins =
+      killAtFrame === undefined ? undefined : new Twins(nf, { ...bench, store, killAtFrame });
+    this.harness = this.twins ?? new Harness(nf, bench);
   }
 
   run(): ReplayResult {
@@ -115,7 +122,8 @@ export class Replay {
       unaddressed: this.unaddressed,
       changedTranslations: this.flows.changed,
       ipv6: this.ipv6,
-      latency: this.harness.lane.latency(),
+      latency: this.harness.latency(),
+      lost: this.twins?.lost ?? 0,
     };
   }
 

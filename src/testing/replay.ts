@@ -34,6 +34,11 @@ export interface ReplayOptions extends Partial<Omit<HarnessOptions, 'clock' | 'a
    * frames at once as a burst holds. Default `recorded`.
    */
   readonly timing?: 'recorded' | 'fast';
+  /**
+   * Two instances on the store instead of one, each frame through one drawn at random; the second is
+   * gone for good, with all that it was about to do, once so many frames have been sent.
+   */
+  readonly killAtFrame?: number;
   /** Called every 256 frames and at the end. */
   readonly onProgress?: (progress: ReplayProgress) => void;
 }
@@ -66,6 +71,8 @@ export interface ReplayResult extends ReplayProgress {
   readonly changedTranslations: number;
   /** IPv6 frames of clients sent in; their far side is not acted. */
   readonly ipv6: number;
+  /** Frames that were lost with the instance that was killed. */
+  readonly lost: number;
   /** Packets by latency, see `Lane.latency`; all zero time on a virtual clock. */
   readonly latency: Float64Array;
 }

@@ -45,7 +45,9 @@ function problemsOf(text: string): readonly ConfigProblem[] {
 describe('a configuration', () => {
   it('has a default for all but ports, nat.inside, nat.outside and nat.pool', () => {
     const { config, warnings } = readConfig(good, 'nat.yaml');
-    expect(config).toMatchObject({ lanes: 1, burst: 128, busyPoll: false, store: 'memory' });
+    expect(config).toMatchObject({ lanes: 1, burst: 128, busyPoll: false });
+    expect(config.store).toEqual({ kind: 'memory' });
+    expect(config.name).toBeUndefined();
     expect(config.ports['inside']?.mtu).toBe(1500);
     expect(config.nat).toMatchObject({
       filtering: 'endpoint-independent',
@@ -54,6 +56,13 @@ describe('a configuration', () => {
       timeouts: { udp: 300, tcpEstablished: 7440, tcpTransitory: 240, icmp: 60 },
     });
     expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['memory', { kind: 'memory' }],
+    ['shared:/dev/shm/nat/', { kind: 'shared', path: '/dev/shm/nat' }],
+  ])('keeps state at %s', (store, choice) => {
+    expect(readConfig(edited('store', store), 'nat.yaml').config.store).toEqual(choice);
   });
 
   it('gives the NAT its addresses as numbers', () => {
@@ -74,7 +83,16 @@ describe('a configuration', () => {
     ['half a lane', 'lanes', 1.5, 'lanes', /found 1\.5; write a whole number/],
     ['too long a burst', 'burst', 481, 'burst', /found 481; write at most 480/],
     ['a word for a switch', 'busyPoll', 'yes', 'busyPoll', /found "yes"; write true or false/],
-    ['an unknown store', 'store', 'redis', 'store', /found "redis"; write one of: memory/],
+    [
+      'an unknown store',
+      'store',
+      'sqlite:state.db',
+      'store',
+      /found "sqlite:state\.db": not a store; write it as in memory, shared:\/dev\/shm\/rxnf-nat$/,
+    ],
+    ['a kind of store alone', 'store', 'redis', 'store', /found "redis": not a store; write it/],
+    ['shared memory nowhere', 'store', 'shared:', 'store', /found "shared:": not an absolute path/],
+    ['a name with spaces', 'name', 'nat one', 'name', /found "nat one"; write letters, digits/],
     ['no ports', 'ports', undefined, 'ports', /missing; write a block of fields/],
     ['an empty list of ports', 'ports', {}, 'ports', /no port; name at least one/],
     ['a port named by a number', 'ports.1', { device: 'null:' }, 'ports.1', /not a name/],

@@ -34,7 +34,7 @@ function startOn(fn: FunctionReference, lanes: number, inside: Partial<PortPlan>
     lanes,
     burst: 32,
     busyPoll: false,
-    store: { name: `test-${fn.factory}-${lanes}`, seed: 1 },
+    store: { kind: 'memory', name: `test-${fn.factory}-${lanes}`, seed: 1 },
     onEvent: (event) => events.push(event),
   });
   return { started, events, output };

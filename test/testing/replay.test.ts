@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { nat } from 'rxnf';
 import { captureOf, type ReplayResult, replayClients } from 'rxnf/testing';
 import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../../src/state/memory-store.ts';
+import type { Lane } from '../../src/streams/lane.ts';
 import { parseIpv4 } from '../../src/wire/address.ts';
 import { type Capture, readCapture } from '../../src/wire/capture.ts';
 
@@ -57,6 +59,32 @@ describe.each(['recorded', 'fast'] as const)('replaying clients with %s timing',
     const inside = readCapture(captureOf(result.outputs, 'inside', 1_700_000_000_000_000_000n));
     expect(inside.count).toBe(result.outputs.filter(({ port }) => port === 'inside').length);
     expect(inside.timestampsNanoseconds[0]).toBeGreaterThanOrEqual(1_700_000_000_000_000_000n);
+  });
+});
+
+describe('replaying clients through two instances, one of which is killed', () => {
+  const result = replayClients(router(), clients(), { killAtFrame: 4001 });
+
+  it('loses what lay in the dead one, and tells which flows missed it', () => {
+    expect(result.lost).toBeGreaterThan(0);
+    expect(result.missing).toBe(result.lost);
+    const hurt = result.flowReports.filter(
+      (flow) => flow.outward.missing + flow.inward.missing > 0,
+    );
+    expect(hurt.length).toBeGreaterThan(0);
+    expect(hurt.length).toBeLessThanOrEqual(result.lost);
+  });
+
+  it('goes on with every flow under its translation', () => {
+    expect(result.changedTranslations).toBe(0);
+    expect(result.unexpected).toEqual([]);
+    expect(result.unaddressed).toBe(0);
+  });
+
+  it('loses translations where each instance keeps its own', () => {
+    const apart = { open: (lane: Lane) => memoryStore().open(lane) };
+    const lonely = replayClients(router(), clients(), { killAtFrame: 4001, store: apart });
+    expect(lonely.changedTranslations + lonely.missing).toBeGreaterThan(100);
   });
 });
 
