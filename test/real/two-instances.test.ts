@@ -37,7 +37,7 @@ describe.skipIf(missing.length > 0)('two instances on shared memory', () => {
   }, async () => {
     const busy = used();
     const { pair } = busy;
-    const talks = startTalks(pair, { connections: 60, openingMilliseconds: 350 });
+    const talks = startTalks(pair, { connections: 60, openingMilliseconds: 250 });
     const clients = [
       download(busy),
       stream(busy, 'up', 20),
