@@ -51,6 +51,7 @@ std::unique_ptr<Kernel> translate_kernel(const Napi::Object &o) {
   c.where = where(o, "where");
   c.address_offset = u32(o, "addressOffset");
   c.port_offset = u32(o, "portOffset");
+  c.otherwise = static_cast<int32_t>(u32(o, "otherwise"));
   return std::make_unique<TranslateKernel>(c);
 }
 

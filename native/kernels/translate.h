@@ -12,6 +12,7 @@ struct TranslateConfig {
   uint8_t side;  // edit::source or edit::destination
   Where where;
   uint32_t address_offset, port_offset;  // in the record; u32 and u16 in network byte order
+  int32_t otherwise = 0;                 // verdict of rows without a record; 0: they are left alone
 };
 
 class TranslateKernel : public Kernel {

@@ -4,6 +4,7 @@ import type { Table } from '../state/table.ts';
 import { edit } from '../streams/batch.ts';
 import { type BatchOperatorOn, synchronousOperator } from '../streams/operator.ts';
 import { everyPacket, type WhereMask } from '../streams/traits.ts';
+import type { Verdict } from '../streams/verdict.ts';
 
 export interface TranslateOptions<F> {
   readonly side: 'source' | 'destination';
@@ -12,6 +13,8 @@ export interface TranslateOptions<F> {
   /** Field with the new port or ICMP query identifier, declared as `port`. */
   readonly port: FieldsOfKind<F, 'port'>;
   readonly where?: WhereMask;
+  /** What becomes of a packet without a record. Default: it goes on as it is. */
+  readonly otherwise?: Verdict;
 }
 
 /**
@@ -38,6 +41,7 @@ export function translate<Name extends string, F>(
       where: rows,
       addressOffset: offsets[options.address],
       portOffset: offsets[options.port],
+      otherwise: options.otherwise ?? 0,
     });
     return (batch) => {
       if (batch.mayMatch(rows)) run(batch);

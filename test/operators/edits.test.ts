@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import {
   applyEdits,
+  drop,
   ipv4,
   lookupState,
   type Packet,
@@ -195,6 +196,25 @@ describe('translate', () => {
     const miss = '10.0.0.7:7 > 10.0.0.8:8 udp';
     expect(send(harness, miss)).toEqual([full(miss)]);
     harness.finish();
+  });
+
+  it('lets nothing through that has no record, where it is told so', () => {
+    using harness = bench(
+      () => (packets) =>
+        packets.pipe(
+          lookupState(bindings, { key: 'source-endpoint' }),
+          translate(bindings, {
+            side: 'source',
+            address: 'address',
+            port: 'port',
+            otherwise: drop('untranslated'),
+          }),
+          applyEdits(),
+        ),
+      { tables: [bindings] },
+    );
+    expect(send(harness, '10.0.0.7:7 > 10.0.0.8:8 udp')).toEqual([]);
+    expect(harness.finish().dropped['untranslated']).toBe(1);
   });
 
   it('refuses fields of another kind at run time too', () => {

@@ -67,6 +67,8 @@ export function nat(options: NatOptions): NetworkFunction {
 }
 
 const answered = drop('answered');
+/** Nothing leaves as it came, whatever became of its decision. */
+const untranslated = drop('untranslated');
 
 function isStrict(options: NatOptions): boolean {
   return options.filtering === 'address-and-port-dependent';
@@ -191,12 +193,14 @@ function pipeline(
             address: 'address',
             port: 'port',
             where: where(outbound),
+            otherwise: untranslated,
           }),
           translate(ports, {
             side: 'destination',
             address: 'address',
             port: 'port',
             where: toExternal,
+            otherwise: untranslated,
           }),
         );
     return translated.pipe(
