@@ -2,10 +2,10 @@
  * Redis and Valkey servers that a test starts for itself: on 127.0.0.1 and a unix socket in a folder of
  * their own, nothing saved unless asked for, ended with the test.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { BackgroundProcess } from '../../src/lab/background.ts';
 
@@ -92,6 +92,12 @@ export class StoreServer {
     await this.process.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** True when `valkey-server` is on the path. */
+export function hasValkey(): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return folders.some((folder) => existsSync(join(folder, 'valkey-server')));
 }
 
 export async function freePort(): Promise<number> {
