@@ -117,7 +117,7 @@ class Reader {
 
   const Limits limits_;
   uint8_t depth_ = 0, hidden_ = 0;  // hidden: attributes around what comes next
-  Frame frames_[max_depth];
+  Frame frames_[max_depth]{};
   const char *problem_ = nullptr;
 };
 
