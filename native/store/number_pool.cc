@@ -57,10 +57,11 @@ void NumberPool::format(uint32_t first, uint32_t count, uint8_t *base) {
 }
 
 NumberPool::NumberPool(uint32_t first, uint32_t count) : hand_(&own_hand()) {
-  auto region = std::make_shared<Region>(bytes_for(count));
-  if (!region->base()) return;
-  format(first, count, region->base());
-  attach({region->base(), region->size(), region});
+  const size_t size = bytes_for(count);
+  auto bytes = std::make_shared<std::vector<uint64_t>>((size + 7) / 8);
+  auto *base = reinterpret_cast<uint8_t *>(bytes->data());
+  format(first, count, base);
+  attach({base, size, std::move(bytes)});
 }
 
 NumberPool::NumberPool(Memory memory, Hand &hand, uint32_t number) : number_(number), hand_(&hand) {

@@ -12,8 +12,9 @@ class Region {
   explicit Region(size_t bytes) {
     constexpr size_t huge = size_t{2} << 20;
     size_ = (bytes + huge - 1) & ~(huge - 1);
+    // Reserved: a machine that runs out of huge pages says so here, and not by SIGBUS later.
     void *p = mmap(nullptr, size_, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
     if (p == MAP_FAILED) {
       // One page more than asked for, so that the part used begins on a huge-page boundary.
       mapped_ = size_ + huge;
