@@ -62,6 +62,11 @@ export {
   u32,
   type Values,
 } from './state/record.ts';
+export {
+  type RemoteStore,
+  type RemoteStoreOptions,
+  remoteStore,
+} from './state/remote/remote-store.ts';
 export { type SharedStore, type SharedStoreOptions, sharedStore } from './state/shared-store.ts';
 export type { KeyKind, Store, StoreSession } from './state/store.ts';
 export { alias, type Table, type TableOptions, table } from './state/table.ts';

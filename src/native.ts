@@ -108,6 +108,66 @@ export interface TableInfo {
   readonly description: string;
 }
 
+/** A server, and how a client behaves towards it. */
+export interface NativeRemoteOptions {
+  readonly scheme: 'unix' | 'redis' | 'rediss' | 'rdma';
+  readonly path?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly database?: number;
+  readonly authorities?: string;
+  readonly serverName?: string;
+  readonly certificate?: string;
+  readonly privateKey?: string;
+  readonly clientName: string;
+  /** Text of the function library, and its revision. */
+  readonly library: string;
+  readonly revision: number;
+  readonly connectMilliseconds: number;
+  readonly requestMilliseconds: number;
+  readonly partitions: number;
+  /** Numbers of drop reasons. */
+  readonly reasons: Readonly<
+    Record<'unavailable' | 'timeout' | 'full' | 'refused' | 'schemaMismatch', number>
+  >;
+}
+
+export interface NativeRemote {
+  readonly client: number;
+  /** Of the last poll: kind, number, where in `replies`, how many words. */
+  readonly events: ArrayBuffer;
+  readonly replies: ArrayBuffer;
+}
+
+export interface RemoteTableShape {
+  readonly recordSize: number;
+  readonly schemaVersion: number;
+  /** FNV-1a of the schema's name. */
+  readonly schema: number;
+  readonly idle: readonly number[];
+  /** Records of one partition at the most. */
+  readonly partitionCapacity: number;
+}
+
+export interface RemoteStatus {
+  readonly ready: boolean;
+  /** Why the connection was lost last; empty while there is one. */
+  readonly problem: string;
+  /** Requests queued or under way. */
+  readonly waiting: number;
+  readonly requests: number;
+  readonly replies: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly connects: number;
+  readonly losses: number;
+  readonly timeouts: number;
+  /** Requests that came back at once, since the server was away. */
+  readonly refusals: number;
+}
+
 export interface Native {
   originate(lane: number, batch: number, ingressAndLength: number): number;
   freeBuffer(lane: number, handle: number): void;
@@ -168,6 +228,29 @@ export interface Native {
   fenceInstance(folder: string, instance: string, limitMilliseconds: number): readonly number[];
   tableInfo(table: number): TableInfo;
   tableOfStore(folder: string, name: string): StoredTable | undefined;
+
+  askServer(options: NativeRemoteOptions, command: Uint8Array): Uint32Array;
+  openRemote(lane: number, options: NativeRemoteOptions): NativeRemote;
+  closeRemote(client: number): void;
+  addRemoteTable(client: number, name: string, shape: RemoteTableShape): number;
+  addRemoteLookup(client: number, table: number, options: object): number;
+  addRemoteWrite(client: number, table: number, register: number): number;
+  /** The flight's number; -1 where the batch is done. */
+  startRemote(client: number, operation: number, batch: number): number;
+  cancelRemote(client: number, operation: number, flight: number): void;
+  /** How many events there are. */
+  pollRemote(client: number): number;
+  /** The call's number; -1 where too many are under way. */
+  callRemote(client: number, partition: number, command: Uint8Array): number;
+  remotePartitions(
+    client: number,
+    rows: Uint8Array,
+    stride: number,
+    count: number,
+    out: Uint8Array,
+  ): void;
+  remoteGroup(client: number, partition: number): number;
+  remoteStatus(client: number): RemoteStatus;
 
   openPool(buffers: number): NativePool;
   closePool(pool: number): void;

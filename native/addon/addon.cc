@@ -16,6 +16,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_tables(env, exports);
   export_number_pools(env, exports);
   export_shared_stores(env, exports);
+  export_remote_stores(env, exports);
   export_memory(env, exports);
   export_dpdk(env, exports);
 

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "kernels/lookup.h"
 #include "lane/lane.h"
 #include "lane/traits.h"
 #include "port/memory/memory.h"
 #include "store/number_pool.h"
+#include "store/remote/client.h"
 #include "store/shared/store.h"
 #include "store/table.h"
 
@@ -24,6 +26,7 @@ struct Environment {
   std::vector<std::shared_ptr<Table>> tables;
   std::vector<std::shared_ptr<NumberPool>> numbers;
   std::vector<std::shared_ptr<shared::SharedStore>> stores;
+  std::vector<std::shared_ptr<remote::Client>> clients;
   bool dpdk_thread = false;
 };
 
@@ -58,6 +61,23 @@ inline std::vector<Napi::Object> objects(const Napi::Object &o, const char *key)
   return list;
 }
 
+// Arguments of calls made for every batch; false where they are no small integers.
+inline bool small_integers(napi_env env, napi_callback_info info, int32_t *out, size_t n) {
+  napi_value argv[3];
+  size_t argc = n;
+  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok || argc < n)
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (napi_get_value_int32(env, argv[i], &out[i]) != napi_ok) return false;
+  return true;
+}
+
+inline napi_value number(napi_env env, int32_t v) {
+  napi_value out = nullptr;
+  napi_create_int32(env, v, &out);
+  return out;
+}
+
 // The item of a list that argument `i` names, or null after throwing.
 template <typename T>
 std::shared_ptr<T> item(const Napi::CallbackInfo &info, size_t i,
@@ -83,6 +103,7 @@ Napi::ArrayBuffer wrap(Napi::Env env, void *data, size_t size, std::shared_ptr<T
 }
 
 Environment &environment(Napi::Env env);
+LookupConfig lookup_config(const Napi::Object &o);
 // Reads the shape of a table. False after throwing what is wrong with it.
 bool table_config(const Napi::CallbackInfo &info, size_t at, const std::string &name,
                   TableConfig &config);
@@ -94,6 +115,7 @@ void export_kernels(Napi::Env env, Napi::Object exports);
 void export_tables(Napi::Env env, Napi::Object exports);
 void export_number_pools(Napi::Env env, Napi::Object exports);
 void export_shared_stores(Napi::Env env, Napi::Object exports);
+void export_remote_stores(Napi::Env env, Napi::Object exports);
 void export_memory(Napi::Env env, Napi::Object exports);
 void export_dpdk(Napi::Env env, Napi::Object exports);
 void leave_dpdk(Environment &e);

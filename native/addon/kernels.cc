@@ -32,18 +32,6 @@ ParseConfig parse_config(const Napi::Object &o) {
   return c;
 }
 
-std::unique_ptr<Kernel> lookup_kernel(const Napi::Object &o, Lane &lane, Table &table) {
-  LookupConfig c;
-  c.reg = u32(o, "register");
-  c.key = static_cast<KeyOf>(u32(o, "key"));
-  c.where = where(o, "where");
-  c.refresh = where(o, "refresh");
-  c.attend_any = u32(o, "attendAny");
-  c.attend_all = flag(o, "attendAll");
-  c.attend_misses = flag(o, "attendMisses");
-  return std::make_unique<LookupKernel>(lane.pool().base, table, c);
-}
-
 std::unique_ptr<Kernel> translate_kernel(const Napi::Object &o) {
   TranslateConfig c;
   c.reg = u32(o, "register");
@@ -112,7 +100,8 @@ Napi::Value create(const Napi::CallbackInfo &info) {
   std::unique_ptr<Kernel> kernel;
   if (kind == "parse") kernel = std::make_unique<Parse>(lane->pool().base, parse_config(o));
   if (kind == "express" && table) kernel = express_kernel(o, e, *lane, *table);
-  if (kind == "lookup" && table) kernel = lookup_kernel(o, *lane, *table);
+  if (kind == "lookup" && table)
+    kernel = std::make_unique<LookupKernel>(lane->pool().base, *table, lookup_config(o));
   if (kind == "write" && table)
     kernel = std::make_unique<WriteKernel>(*table, u32(o, "register"), lane->writer());
   if (kind == "translate") kernel = translate_kernel(o);
@@ -126,6 +115,18 @@ Napi::Value create(const Napi::CallbackInfo &info) {
 }
 
 }  // namespace
+
+LookupConfig lookup_config(const Napi::Object &o) {
+  LookupConfig c;
+  c.reg = u32(o, "register");
+  c.key = static_cast<KeyOf>(u32(o, "key"));
+  c.where = where(o, "where");
+  c.refresh = where(o, "refresh");
+  c.attend_any = u32(o, "attendAny");
+  c.attend_all = flag(o, "attendAll");
+  c.attend_misses = flag(o, "attendMisses");
+  return c;
+}
 
 void export_kernels(Napi::Env env, Napi::Object exports) {
   exports.Set("createKernel", Napi::Function::New<create>(env));

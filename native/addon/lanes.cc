@@ -5,22 +5,6 @@
 namespace rxnf::addon {
 namespace {
 
-bool small_integers(napi_env env, napi_callback_info info, int32_t *out, size_t n) {
-  napi_value argv[3];
-  size_t argc = n;
-  if (napi_get_cb_info(env, info, &argc, argv, nullptr, nullptr) != napi_ok || argc < n)
-    return false;
-  for (size_t i = 0; i < n; i++)
-    if (napi_get_value_int32(env, argv[i], &out[i]) != napi_ok) return false;
-  return true;
-}
-
-napi_value number(napi_env env, int32_t v) {
-  napi_value out = nullptr;
-  napi_create_int32(env, v, &out);
-  return out;
-}
-
 Lane *lane_of(napi_env env, int32_t n) {
   void *data = nullptr;
   napi_get_instance_data(env, &data);

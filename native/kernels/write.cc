@@ -1,5 +1,6 @@
 #include "kernels/write.h"
 
+#include "kernels/keys.h"
 #include "lane/reasons.h"
 
 namespace rxnf {
@@ -68,17 +69,7 @@ int32_t WriteKernel::run(Batch &b) {
   }
   b.header->staged[reg_] = 0;
   b.header->lost[reg_] = lost;
-  const int32_t attended = b.header->attended[reg_];
-  for (int32_t n = 0; n < attended; n++) {
-    const uint16_t row = r.attended[n], leader = r.leader[row];
-    if (leader == row) continue;
-    r.state[row] = r.state[leader];
-    r.timer[row] = r.timer[leader];
-    r.version[row] = r.version[leader];
-    std::memcpy(r.record + size_t{row} * r.stride, r.record + size_t{leader} * r.stride, r.stride);
-    if (refused(b.verdict[leader]) && b.verdict[row] == verdict::pending)
-      b.verdict[row] = b.verdict[leader];
-  }
+  share_outcomes(b, r, static_cast<uint32_t>(b.header->attended[reg_]), refused);
   return lost;
 }
 

@@ -68,7 +68,10 @@ export interface Lease {
   take(out: Uint32Array): number;
   /** True when `take` returned 0 and more may be had later. */
   readonly pending: boolean;
-  /** @throws when the number is not out: it would be handed out twice. */
+  /**
+   * @throws when the number is not out: it would be handed out twice. A store that takes time reports
+   * `number-not-out` instead.
+   */
   give(number: number): void;
 }
 
@@ -124,7 +127,8 @@ export interface StoreSession {
 
   /**
    * Removes each record that is still the one given; `done` gets a byte for each row, 1 where it was
-   * this call that removed it. The rows are copied. Bounded: false when too much is under way.
+   * this call that removed it; it is not called where the store is away. The rows are copied. Bounded:
+   * false when too much is under way.
    */
   discard(table: Table, rows: RecordRows, done: (removed: Uint8Array) => void): boolean;
 
@@ -139,7 +143,7 @@ export interface StoreSession {
   scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void;
   /**
    * Reads records by key, outside the data path: fills the rows' records; `done` gets a byte for each
-   * row, 1 where it was found. The rows are the session's until then. Bounded, as `discard` is.
+   * row, 1 where it was found. The rows are the session's until then. Bounded and answered as `discard` is.
    */
   fetch(table: Table, rows: RecordRows, done: (found: Uint8Array) => void): boolean;
 

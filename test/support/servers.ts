@@ -94,8 +94,13 @@ export class StoreServer {
   }
 }
 
+/** The servers that there are: Redis always, Valkey where it is installed. */
+export function serverKinds(): ServerKind[] {
+  return hasValkey() ? ['redis', 'valkey'] : ['redis'];
+}
+
 /** True when `valkey-server` is on the path. */
-export function hasValkey(): boolean {
+function hasValkey(): boolean {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   return folders.some((folder) => existsSync(join(folder, 'valkey-server')));
 }

@@ -25,6 +25,9 @@ class Transport {
   // Fills `into` with what has arrived; 0 when nothing has.
   virtual size_t receive(std::span<uint8_t> into) = 0;
 
+  // What poll(2) can wait on for something to happen; -1 where there is no such thing.
+  virtual int descriptor() const { return -1; }
+
   // Why it failed: the call, the peer, the system's word for it. Empty before.
   virtual const std::string &error() const = 0;
 };

@@ -92,6 +92,8 @@ const states = ['none', 'hit', 'miss', 'unknown'] as const;
 export class Client {
   readonly lane: Lane;
   readonly session: StoreSession;
+  /** Names of the events that its lane has reported. */
+  readonly reports: string[] = [];
   private readonly bench: Bench;
   private readonly port: MemoryPort;
   private readonly tables: readonly AnyTable[];
@@ -114,6 +116,7 @@ export class Client {
       spare: 0,
       writer: store.takeWriter?.() ?? 1000 + clients++,
       virtualClock: clock === 'virtual',
+      log: (event) => this.reports.push(event.event),
     });
     if (clock === 'virtual' && bench.clients[0])
       this.lane.advance(bench.clients[0].lane.nowNanoseconds);

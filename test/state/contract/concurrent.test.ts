@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { removeStore } from '../../../src/state/shared-store.ts';
+import { StoreServer, serverKinds } from '../../support/servers.ts';
 import { checkHistory, type Step } from './histories.ts';
 import type { ClientOptions } from './history-client.ts';
 
@@ -41,20 +42,32 @@ describe('clients at work at once', () => {
     );
   });
 
+  const inProcesses = (store: ClientOptions['store']) =>
+    check(async (options) => {
+      const asked = JSON.stringify({ ...options, store });
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ['--conditions=source', program.pathname, asked],
+        { maxBuffer: 64 * 2 ** 20 },
+      );
+      return JSON.parse(stdout) as Step[];
+    });
+
   it('see one shared-memory store, from processes', async () => {
     const path = mkdtempSync(join('/dev/shm', 'rxnf-contract-'));
     try {
-      await check(async (options) => {
-        const asked = JSON.stringify({ ...options, store: { shared: path } });
-        const { stdout } = await promisify(execFile)(
-          process.execPath,
-          ['--conditions=source', program.pathname, asked],
-          { maxBuffer: 64 * 2 ** 20 },
-        );
-        return JSON.parse(stdout) as Step[];
-      });
+      await inProcesses({ shared: path });
     } finally {
       removeStore(path);
+    }
+  });
+
+  it.each(serverKinds())('see one %s server, from processes', async (kind) => {
+    const server = await StoreServer.start({ kind });
+    try {
+      await inProcesses({ url: `unix:${server.socket}` });
+    } finally {
+      await server.stop();
     }
   });
 });

@@ -4,13 +4,17 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { memoryStore, record, table, u32 } from 'rxnf';
+import { remoteStore } from '../../../src/state/remote/remote-store.ts';
 import { sharedStore } from '../../../src/state/shared-store.ts';
 import type { AnyTable } from '../../../src/state/table.ts';
 import { Bench } from './bench.ts';
 import { recordHistory } from './concurrent.ts';
 
 export interface ClientOptions {
-  readonly store: { readonly memory: string } | { readonly shared: string };
+  readonly store:
+    | { readonly memory: string }
+    | { readonly shared: string }
+    | { readonly url: string };
   /** Counted from 0; names its writes where the store does not. */
   readonly client: number;
   readonly rounds: number;
@@ -30,12 +34,14 @@ const entries = table('entry', record('entry', 1, { value: u32, other: u32 }), {
 const store =
   'memory' in options.store
     ? memoryStore({ name: options.store.memory, seed: 1 })
-    : sharedStore({ path: options.store.shared });
+    : 'url' in options.store
+      ? remoteStore({ url: options.store.url })
+      : sharedStore({ path: options.store.shared });
 let taken = 2000 + client;
 const takeWriter = () => store.takeWriter?.() ?? taken++;
 const bench = new Bench({
   store: { open: (lane) => store.open(lane), takeWriter },
-  clock: 'virtual',
+  clock: 'url' in options.store ? 'real' : 'virtual',
   exactCapacity: true,
   close: () => undefined,
 });

@@ -2,12 +2,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { checkDurability } from '../../../src/state/redis-control/durability.ts';
 import { admit, fence } from '../../../src/state/redis-control/fencing.ts';
 import { discover, promotable } from '../../../src/state/redis-control/topology.ts';
-import { hasValkey, type ServerKind, StoreServer } from '../../support/servers.ts';
+import { StoreServer, serverKinds } from '../../support/servers.ts';
 
-/** Redis always; Valkey where the machine has it, since Debian 12 does not. */
-const kinds: ServerKind[] = hasValkey() ? ['redis', 'valkey'] : ['redis'];
-
-describe.each(kinds)('fencing on %s', (kind: ServerKind) => {
+describe.each(serverKinds())('fencing on %s', (kind) => {
   let primary: StoreServer;
   let replicas: StoreServer[] = [];
   const access = () => ({

@@ -1,0 +1,79 @@
+#include "store/remote/client.h"
+
+namespace rxnf::remote {
+
+Client::Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options, uint32_t partitions,
+               const Reasons &reasons)
+    : lane_(std::move(lane)),
+      partitions_(partitions),
+      reasons_(reasons),
+      routes_(std::make_unique<OneServer>(options)) {}
+
+Client::~Client() { routes_->close(); }
+
+int32_t Client::add_table(const std::string &name, const Schema &schema,
+                          uint32_t partition_capacity) {
+  if (tables_.size() == max_tables || name.size() > max_table_name) return -1;
+  tables_.push_back(
+      std::make_unique<Table>(*routes_, name, schema, partitions_, partition_capacity));
+  return static_cast<int32_t>(tables_.size() - 1);
+}
+
+int32_t Client::add_lookup(uint32_t table, const LookupConfig &config) {
+  Table &t = *tables_[table];
+  operations_.push_back(std::make_unique<RemoteLookup>(*lane_, *routes_, t.refresher, t.keys,
+                                                       t.schema, config, reasons_));
+  return static_cast<int32_t>(operations_.size() - 1);
+}
+
+int32_t Client::add_write(uint32_t table, uint32_t reg) {
+  Table &t = *tables_[table];
+  operations_.push_back(std::make_unique<RemoteWrite>(*lane_, *routes_, t.keys, t.schema, reg,
+                                                      t.partition_capacity, reasons_));
+  return static_cast<int32_t>(operations_.size() - 1);
+}
+
+int32_t Client::call(uint32_t partition, const uint8_t *command, size_t size) {
+  for (uint32_t i = 0; i < max_calls; i++) {
+    if (calls_[i].state() != Call::State::free) continue;
+    calls_[i].prepare(command, size);
+    routes_->of(routes_->group(partition)).submit(calls_[i], now_ns());
+    return static_cast<int32_t>(i);
+  }
+  return -1;
+}
+
+uint32_t Client::poll() {
+  const uint64_t now = now_ns();
+  for (const auto &table : tables_) table->refresher.poll(now);
+  routes_->poll(now);
+  uint32_t events = 0;
+  for (uint32_t i = 0; i < operations_.size(); i++)
+    while (events < max_batches && operations_[i]->finish())
+      events_[events++] = {Event::Kind::batch, static_cast<int32_t>(i), 0, 0};
+  deliver(events);
+  return events;
+}
+
+// Replies as far as there is room; the others with the next poll.
+void Client::deliver(uint32_t &events) {
+  size_t at = 0;
+  for (uint32_t i = 0; i < max_calls; i++) {
+    Call &call = calls_[i];
+    const auto id = static_cast<int32_t>(i);
+    if (call.state() == Call::State::failed ||
+        (call.state() == Call::State::answered && call.words().size() > reply_words)) {
+      events_[events++] = {Event::Kind::failure, id, 0, static_cast<int32_t>(call.fate())};
+      call.release();
+    } else if (call.state() == Call::State::answered && at + call.words().size() <= reply_words) {
+      const size_t n = call.words().size();
+      std::memcpy(replies_.get() + at, call.words().data(), n * sizeof(uint32_t));
+      events_[events++] = {Event::Kind::reply, id, static_cast<int32_t>(at),
+                           static_cast<int32_t>(n)};
+      at += n;
+      call.release();
+    }
+  }
+}
+
+}  // namespace rxnf::remote

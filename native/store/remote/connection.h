@@ -1,0 +1,110 @@
+// One connection to one server: requests go in, each comes back settled, in order.
+//
+//   down -> connecting -> greeting -> ready -+
+//     ^                                      |   lost: closed by the peer, no reply in time,
+//     nonsense
+//     +--------------------------------------+
+//
+// Lost requests are sent again on the next connection, until they are due. The first attempt after
+// a loss is made at once, further ones after 20 ms, doubling to 1 s. While attempts fail the
+// breaker is open: requests come back `unsent` at once, so that no packet waits for a store that is
+// away.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "store/remote/bytes.h"
+#include "store/remote/endpoint.h"
+#include "store/remote/greeting.h"
+#include "store/remote/request.h"
+#include "store/remote/resp.h"
+
+namespace rxnf::remote {
+
+struct ConnectionOptions {
+  Endpoint endpoint;
+  Login login;
+  uint64_t connect_timeout_ns = 1'000'000'000;
+  uint64_t request_timeout_ns = 1'000'000'000;
+  uint64_t quiet_ns = 1'000'000'000;  // of silence, after which the server is asked for the time
+};
+
+struct ConnectionCounters {
+  uint64_t requests, replies, sent_bytes, received_bytes, connects, losses, timeouts, refusals;
+};
+
+class Connection {
+ public:
+  enum class State : uint8_t { down, connecting, greeting, ready };
+
+  explicit Connection(const ConnectionOptions &options);
+  ~Connection();
+  Connection(const Connection &) = delete;
+  Connection &operator=(const Connection &) = delete;
+
+  // Queues a request. It may come back within the call.
+  void submit(Request &request, uint64_t now_ns);
+  // Sends, receives, settles, reconnects: whatever is due.
+  void poll(uint64_t now_ns);
+  // Settles everything; nothing is sent after.
+  void close();
+
+  State state() const { return state_; }
+  // Requests come back at once.
+  bool is_away() const { return attempts_failed_ > 0 && state_ != State::ready; }
+  size_t waiting() const { return queue_to_ - queue_from_; }
+  int descriptor() const { return transport_ ? transport_->descriptor() : -1; }
+  // Why it was lost last.
+  const std::string &problem() const { return problem_; }
+  const ConnectionCounters &counters() const { return counters_; }
+  // The server's clock, at most a round trip behind it; 0 while it is not known.
+  uint64_t server_ms(uint64_t now_ns) const {
+    return clock_ms_ == 0 ? 0 : clock_ms_ + (now_ns - clock_at_ns_) / 1'000'000;
+  }
+
+ private:
+  class Heartbeat;
+
+  // Requests out at once: a lookup or a write of each batch (64) in each of 64 partitions at the
+  // most, and as many again for what is not of the data path.
+  static constexpr size_t capacity = 8192;
+  static constexpr size_t ahead = 256 << 10;  // bytes encoded and not yet taken by the transport
+  static constexpr size_t slice = 64 << 10;   // bytes received at once
+  static constexpr uint32_t slices = 16;      // in one poll
+  static constexpr uint64_t first_backoff_ns = 20'000'000, longest_backoff_ns = 1'000'000'000;
+
+  // A connection that was lost sooner is not made again at once.
+  static constexpr uint64_t steady_ns = 100'000'000;
+
+  Request *&at(size_t i) { return queue_[i & (capacity - 1)]; }
+  void dial(uint64_t now_ns);
+  void encode();
+  void flush();
+  void receive(uint64_t now_ns);
+  bool parse(uint64_t now_ns);
+  bool take_push(const uint8_t *&at, const uint8_t *end);
+  void expire(uint64_t now_ns);
+  void lost(const std::string &why, uint64_t now_ns);
+  void pop(Fate fate);
+  void ready(uint64_t now_ns);
+
+  const ConnectionOptions options_;
+  std::unique_ptr<Transport> transport_;
+  resp::Reader reader_;
+  Greeting greeting_;
+  std::unique_ptr<Heartbeat> heartbeat_;
+  Bytes in_, out_;
+  std::vector<Request *> queue_;
+  size_t queue_from_ = 0, queue_sent_ = 0, queue_to_ = 0;  // [from, sent): encoded
+  State state_ = State::down;
+  bool in_push_ = false, closed_ = false;
+  uint32_t attempts_failed_ = 0;
+  uint64_t retry_at_ns_ = 0, ready_at_ns_ = 0, dialled_at_ns_ = 0, heard_at_ns_ = 0;
+  uint64_t clock_ms_ = 0, clock_at_ns_ = 0;
+  std::string problem_;
+  ConnectionCounters counters_{};
+};
+
+}  // namespace rxnf::remote

@@ -1,0 +1,59 @@
+// A table's keys on a server: `{pp}TABLE/` and 16 raw bytes, where pp is the partition in hex.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lane/batch.h"
+
+namespace rxnf::remote {
+
+inline constexpr uint32_t max_partitions = 256;
+inline constexpr size_t max_table_name = 40;
+
+// Unseeded: every instance must come to the same.
+inline uint32_t partition_of(const Key &k, uint32_t partitions) {
+  const __uint128_t m =
+      static_cast<__uint128_t>(k.low ^ 0x9e3779b97f4a7c15) * (k.high ^ 0xd1b54a32d192ed03);
+  const uint64_t h = static_cast<uint64_t>(m) ^ static_cast<uint64_t>(m >> 64);
+  return static_cast<uint32_t>((h >> 32) * partitions >> 32);
+}
+
+class KeySpace {
+ public:
+  KeySpace(std::string_view table, uint32_t partitions) : partitions_(partitions) {
+    const std::string size = std::to_string(4 + table.size() + 1 + sizeof(Key));
+    for (uint32_t p = 0; p < partitions; p++) {
+      static const char hex[] = "0123456789abcdef";
+      const std::string text =
+          "$" + size + "\r\n{" + hex[p >> 4] + hex[p & 15] + "}" + std::string(table) + "/";
+      std::memcpy(prefixes_.emplace_back().data(), text.data(), text.size());
+      prefix_size_ = text.size();
+    }
+  }
+
+  uint32_t partition(const Key &k) const { return partition_of(k, partitions_); }
+
+  // Bytes that `bulk` may touch.
+  static constexpr size_t bulk_room = 64 + sizeof(Key) + 2;
+  // Writes a key as a bulk string; returns where it ends.
+  uint8_t *bulk(uint8_t *out, uint32_t partition, const Key &key) const {
+    std::memcpy(out, prefixes_[partition].data(), 64);
+    out += prefix_size_;
+    std::memcpy(out, &key, sizeof key);
+    out += sizeof key;
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+  }
+
+ private:
+  const uint32_t partitions_;
+  size_t prefix_size_ = 0;
+  std::vector<std::array<uint8_t, 64>> prefixes_;
+};
+
+}  // namespace rxnf::remote

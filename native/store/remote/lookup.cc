@@ -1,0 +1,283 @@
+#include "store/remote/lookup.h"
+
+#include "lane/lane.h"
+#include "store/remote/command.h"
+#include "store/remote/reply.h"
+
+namespace rxnf::remote {
+namespace {
+
+constexpr uint16_t none = 0xffff;
+
+// What became of a key.
+enum class Found : uint8_t { failed, miss, hit, mismatch };
+
+}  // namespace
+
+// The keys of one group of partitions: one request.
+class RemoteLookup::Part : public Request {
+ public:
+  RemoteLookup *owner = nullptr;
+  Flight *flight = nullptr;
+  uint32_t from = 0, count = 0;  // in the flight's order
+
+  void encode(Bytes &out) override;
+  Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                std::string &why) override;
+  void settled(Fate fate) override;
+
+ private:
+  uint32_t next_ = 0;
+  Ending ending_ = Ending::answered;
+};
+
+struct RemoteLookup::Flight {
+  Batch batch;  // its columns
+  bool cancelled = false;
+  uint32_t rows = 0, uniques = 0, parts_out = 0;
+  uint16_t row[max_rows];        // looked up, in order
+  uint16_t unique_of[max_rows];  // by place in `row`
+  uint16_t first[max_rows];      // by unique: the first row with its key
+  uint16_t order[max_rows];      // uniques by group
+  uint8_t partition[max_rows];   // by unique
+  Found found[max_rows];         // by unique
+  uint16_t reason[max_rows];     // by unique, where it failed
+  bool stale[max_rows];          // by unique: to be refreshed
+  std::vector<Part> parts;
+};
+
+void RemoteLookup::Part::encode(Bytes &out) {
+  next_ = 0;
+  ending_ = Ending::answered;
+  append_header(out, '*', count + 1);
+  append_bulk(out, "MGET");
+  const Register &r = flight->batch.registers[owner->config_.reg];
+  uint8_t *const begin = out.room(count * KeySpace::bulk_room + KeySpace::bulk_room).data();
+  uint8_t *p = begin;
+  for (uint32_t n = 0; n < count; n++) {
+    const uint16_t u = flight->order[from + n];
+    // A cancelled batch may hold other keys by now; nobody looks at what they bring.
+    p = owner->keys_.bulk(p, flight->partition[u], r.key[flight->first[u]]);
+  }
+  out.produced(static_cast<size_t>(p - begin));
+}
+
+Request::Progress RemoteLookup::Part::read(resp::Reader &reader, const uint8_t *&at,
+                                           const uint8_t *end, std::string &why) {
+  const uint32_t group = owner->routes_.group(flight->partition[flight->order[from]]);
+  owner->server_ms_ = owner->routes_.of(group).server_ms(owner->now_ns());
+  resp::Token t;
+  for (;;) {
+    const auto step = reader.next(at, end, t);
+    if (step == resp::Reader::Step::more) return Progress::more;
+    if (step == resp::Reader::Step::broken) return Progress::broken;
+    if (t.depth == 1 && (t.kind == resp::Kind::blob || t.kind == resp::Kind::null)) [[likely]] {
+      if (!flight->cancelled) owner->take(*flight, flight->order[from + next_], t);
+      next_++;
+    } else if (t.kind == resp::Kind::error && t.depth == 0) {
+      if (is_to_be_repeated(t, ending_, why)) return Progress::again;
+    } else if (t.kind != resp::Kind::array || t.value != count) {
+      return Progress::broken;
+    }
+    if (reader.whole()) return Progress::whole;
+  }
+}
+
+void RemoteLookup::Part::settled(Fate fate) {
+  const Ending ending = ending_of(fate, ending_);
+  if (ending != Ending::answered)
+    for (uint32_t n = 0; n < count; n++) {
+      const uint16_t u = flight->order[from + n];
+      flight->found[u] = Found::failed;
+      flight->reason[u] = static_cast<uint16_t>(reason_of(ending, owner->reasons_));
+    }
+  flight->parts_out--;
+}
+
+RemoteLookup::RemoteLookup(Lane &lane, Routes &routes, Refresher &refresher, const KeySpace &keys,
+                           const Schema &schema, const LookupConfig &config, const Reasons &reasons)
+    : lane_(lane),
+      routes_(routes),
+      refresher_(refresher),
+      keys_(keys),
+      schema_(schema),
+      config_(config),
+      reasons_(reasons),
+      make_key_(lane.pool().base, config.key),
+      flights_(2 * lane.batches() + 1) {
+  for (Flight &f : flights_) {
+    f.parts.resize(routes.groups());
+    for (Part &part : f.parts) part.owner = this, part.flight = &f;
+  }
+}
+
+RemoteLookup::~RemoteLookup() = default;
+
+uint64_t RemoteLookup::now_ns() const { return static_cast<uint64_t>(lane_.counters().tick_ns); }
+
+int32_t RemoteLookup::start(uint32_t batch, uint64_t now) {
+  const auto ring = static_cast<uint32_t>(flights_.size() - 1);
+  const bool is_full = to_ - from_ == ring;
+  const uint32_t slot = is_full ? ring : to_ % ring;
+  Flight &f = flights_[slot];
+  f.batch = lane_.layout().at(lane_.block(), batch);
+  f.cancelled = false;
+  f.parts_out = 0;
+  const uint32_t uniques = stage(f);
+  if (is_full || (uniques == 0 && from_ == to_)) {
+    // Every flight is of a batch that was taken away, or there is nothing to ask.
+    for (uint32_t u = 0; u < uniques; u++) {
+      f.found[u] = Found::failed;
+      f.reason[u] = static_cast<uint16_t>(reasons_.unavailable);
+    }
+    complete(f);
+    return done_at_once;
+  }
+  to_++;
+  if (uniques == 0) return static_cast<int32_t>(slot);
+  divide(f);
+  // Before the first is submitted: one that comes back at once must not seem to be the last.
+  for (const Part &part : f.parts) f.parts_out += part.count > 0;
+  for (uint32_t g = 0; g < f.parts.size(); g++)
+    if (f.parts[g].count > 0) routes_.of(g).submit(f.parts[g], now);
+  return static_cast<int32_t>(slot);
+}
+
+// The keys of the rows that take part, each once. Returns how many there are.
+uint32_t RemoteLookup::stage(Flight &f) {
+  Batch &b = f.batch;
+  Register &r = b.registers[config_.reg];
+  const auto count = static_cast<uint32_t>(b.header->count);
+  b.header->attended[config_.reg] = b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
+  f.rows = f.uniques = 0;
+  uint16_t slots[2 * max_rows];  // at most half full
+  uint32_t size = 16;
+  while (size < count * 2) size *= 2;
+  std::memset(slots, 0xff, size * sizeof *slots);
+  for (uint32_t i = 0; i < count; i++) {
+    if (b.verdict[i] != verdict::pending || !config_.where(b.traits[i])) continue;
+    if (config_.key != KeyOf::staged) r.key[i] = make_key_(b, i);
+    const Key &k = r.key[i];
+    uint32_t s = static_cast<uint32_t>(((k.low ^ k.high * 31) * 0x9e3779b97f4a7c15) >> 40);
+    while (slots[s & (size - 1)] != none && !(r.key[f.first[slots[s & (size - 1)]]] == k)) s++;
+    uint16_t &slot = slots[s & (size - 1)];
+    if (slot == none) {
+      slot = static_cast<uint16_t>(f.uniques++);
+      f.first[slot] = static_cast<uint16_t>(i);
+      f.partition[slot] = static_cast<uint8_t>(keys_.partition(k));
+    }
+    f.unique_of[f.rows] = slot;
+    f.row[f.rows++] = static_cast<uint16_t>(i);
+  }
+  return f.uniques;
+}
+
+// Orders the keys by group (a counting sort) and gives each group its part.
+void RemoteLookup::divide(Flight &f) {
+  if (f.parts.size() == 1) {
+    for (uint32_t u = 0; u < f.uniques; u++) f.order[u] = static_cast<uint16_t>(u);
+    f.parts[0].from = 0;
+    f.parts[0].count = f.uniques;
+    return;
+  }
+  for (Part &part : f.parts) part.count = 0;
+  for (uint32_t u = 0; u < f.uniques; u++) f.parts[routes_.group(f.partition[u])].count++;
+  uint32_t from = 0;
+  for (Part &part : f.parts) part.from = from, from += part.count, part.count = 0;
+  for (uint32_t u = 0; u < f.uniques; u++) {
+    Part &part = f.parts[routes_.group(f.partition[u])];
+    f.order[part.from + part.count++] = static_cast<uint16_t>(u);
+  }
+}
+
+// One key's reply, into the columns of the first row that has it.
+void RemoteLookup::take(Flight &f, uint32_t u, const resp::Token &t) {
+  Register &r = f.batch.registers[config_.reg];
+  const uint16_t row = f.first[u];
+  f.stale[u] = false;
+  r.version[row] = 0;
+  r.timer[row] = 0;
+  if (t.kind == resp::Kind::null) {
+    f.found[u] = Found::miss;
+    return;
+  }
+  ValueHeader h;
+  if (t.size < sizeof h) {
+    f.found[u] = Found::mismatch;
+    return;
+  }
+  std::memcpy(&h, t.data, sizeof h);
+  if (h.schema != schema_.name) {
+    f.found[u] = Found::mismatch;
+    return;
+  }
+  f.found[u] = Found::hit;
+  r.version[row] = h.version;
+  r.timer[row] = h.timer;
+  f.stale[u] = refresher_.is_due(h.deadline_ms, h.timer, server_ms_);
+  const uint32_t there = t.size - static_cast<uint32_t>(sizeof h);
+  uint8_t *record = r.record + size_t{row} * r.stride;
+  if (there >= r.stride) [[likely]] {
+    std::memcpy(record, t.data + sizeof h, r.stride);
+  } else {
+    std::memcpy(record, t.data + sizeof h, there);
+    std::memset(record + there, 0, r.stride - there);
+  }
+}
+
+// Every row in order, as LookupKernel does it.
+void RemoteLookup::complete(Flight &f) {
+  Batch &b = f.batch;
+  Register &r = b.registers[config_.reg];
+  const uint64_t now = now_ns();
+  uint32_t attended = 0;
+  for (uint32_t n = 0; n < f.rows; n++) {
+    const uint16_t row = f.row[n], u = f.unique_of[n], first = f.first[u];
+    const Found found = f.found[u];
+    if (found == Found::failed || found == Found::mismatch) {
+      r.state[row] = static_cast<uint8_t>(Lookup::none);
+      b.verdict[row] =
+          verdict::drop(found == Found::failed ? f.reason[u] : reasons_.schema_mismatch);
+      continue;
+    }
+    if (row != first) {
+      r.version[row] = r.version[first];
+      r.timer[row] = r.timer[first];
+      std::memcpy(r.record + size_t{row} * r.stride, r.record + size_t{first} * r.stride, r.stride);
+    }
+    bool attend = config_.attend_all;
+    if (found == Found::hit) {
+      r.state[row] = static_cast<uint8_t>(Lookup::hit);
+      if (f.stale[u] && config_.refresh(b.traits[row])) {
+        f.stale[u] = false;
+        refresher_.add(r.key[row], r.version[row], now);
+      }
+      attend |= ((r.timer[row] & watched) | (b.traits[row] & config_.attend_any)) != 0;
+    } else {
+      r.state[row] = static_cast<uint8_t>(Lookup::miss);
+      attend |= config_.attend_misses;
+    }
+    r.attended[attended] = row;
+    attended += attend;
+  }
+  join(r, attended);
+  b.header->attended[config_.reg] = static_cast<int32_t>(attended);
+}
+
+void RemoteLookup::cancel(uint32_t flight) {
+  if (flight < flights_.size()) flights_[flight].cancelled = true;
+}
+
+bool RemoteLookup::finish() {
+  while (from_ != to_) {
+    Flight &f = flights_[from_ % (flights_.size() - 1)];
+    if (f.parts_out > 0) return false;
+    from_++;
+    if (f.cancelled) continue;
+    complete(f);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace rxnf::remote

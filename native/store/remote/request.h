@@ -1,0 +1,44 @@
+// One command and what its reply is for. Owned by the operation that makes it; a connection has it
+// from `submit` until `settled`.
+//
+// Every request may be sent again after its connection was lost: the store's functions know a write
+// by its version or token, so that doing it twice is doing it once (docs/decisions/0007).
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "store/remote/bytes.h"
+#include "store/remote/resp.h"
+
+namespace rxnf::remote {
+
+enum class Fate : uint8_t {
+  answered,
+  unsent,       // never left: the store is away, or the queue is full
+  unavailable,  // left, and the connection is gone: what it asked may have been done
+  timed_out     // left, and no reply came in time: likewise
+};
+
+class Request {
+ public:
+  enum class Progress : uint8_t {
+    more,   // the reply is not all there
+    whole,  // the reply has been taken
+    again,  // the server cannot serve now: to be sent again, on a new connection
+    broken  // the stream is not what it should be
+  };
+
+  virtual ~Request() = default;
+  // Appends the command, and begins its reply anew.
+  virtual void encode(Bytes &out) = 0;
+  // Takes what there is of the reply. `why` is set with `again`.
+  virtual Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                        std::string &why) = 0;
+  // The connection is done with it.
+  virtual void settled(Fate fate) = 0;
+
+  uint64_t due_ns = 0;     // set by the connection
+  bool sent_once = false;  // likewise
+};
+
+}  // namespace rxnf::remote

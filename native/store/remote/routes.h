@@ -1,0 +1,34 @@
+// Which connection serves which partition.
+//
+// One server serves all of them, and one request may name keys of several. On a cluster each
+// partition is a group of its own, whose connection is the one of its slot's owner.
+#pragma once
+#include "store/remote/connection.h"
+
+namespace rxnf::remote {
+
+class Routes {
+ public:
+  virtual ~Routes() = default;
+  // Requests that one batch becomes at the most.
+  virtual uint32_t groups() const = 0;
+  virtual uint32_t group(uint32_t partition) const = 0;
+  virtual Connection &of(uint32_t group) = 0;
+  virtual void poll(uint64_t now_ns) = 0;
+  virtual void close() = 0;
+};
+
+class OneServer : public Routes {
+ public:
+  explicit OneServer(const ConnectionOptions &options) : connection_(options) {}
+  uint32_t groups() const override { return 1; }
+  uint32_t group(uint32_t) const override { return 0; }
+  Connection &of(uint32_t) override { return connection_; }
+  void poll(uint64_t now_ns) override { connection_.poll(now_ns); }
+  void close() override { connection_.close(); }
+
+ private:
+  Connection connection_;
+};
+
+}  // namespace rxnf::remote

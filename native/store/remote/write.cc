@@ -1,0 +1,313 @@
+#include "store/remote/write.h"
+
+#include "kernels/keys.h"
+#include "lane/lane.h"
+#include "store/remote/command.h"
+#include "store/remote/reply.h"
+
+namespace rxnf::remote {
+namespace {
+
+// What a write came to.
+enum class Outcome : uint8_t { won, lost, gone, full, failed };
+
+// An operation as rxnf1_write takes it; the record follows.
+struct [[gnu::packed]] Staged {
+  char kind;  // i, s, r
+  uint64_t expected, version;
+  uint8_t timer, flags;
+  uint16_t schema_version;
+  uint32_t schema;
+};
+static_assert(sizeof(Staged) == 25);
+
+}  // namespace
+
+// The writes of one group of partitions: one request.
+class RemoteWrite::Part : public Request {
+ public:
+  RemoteWrite *owner = nullptr;
+  Flight *flight = nullptr;
+  uint32_t from = 0, count = 0;  // in the flight's order
+
+  void encode(Bytes &out) override;
+  Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                std::string &why) override;
+  void settled(Fate fate) override;
+
+ private:
+  void take(uint32_t n, const resp::Token &t);
+
+  uint32_t next_ = 0;
+  bool repeated_ = false;
+  bool idle_ = false;  // what is sent in its place asks for nothing
+  Ending ending_ = Ending::answered;
+};
+
+struct RemoteWrite::Flight {
+  Batch batch;  // its columns
+  bool cancelled = false;
+  uint32_t count = 0, parts_out = 0;
+  uint16_t row[max_rows];       // in the order of staging
+  uint16_t order[max_rows];     // places in `row`, by group
+  uint8_t partition[max_rows];  // by place in `row`, like those that follow
+  Write kind[max_rows];
+  uint64_t expected[max_rows], version[max_rows];
+  Outcome outcome[max_rows];
+  Ending ending[max_rows];
+  std::vector<Part> parts;
+};
+
+void RemoteWrite::Part::encode(Bytes &out) {
+  next_ = 0;
+  ending_ = Ending::answered;
+  repeated_ = sent_once;
+  // The batch is another's by now, and what was staged in it is gone.
+  idle_ = flight->cancelled;
+  if (idle_) return append_command(out, "PING");
+  const RemoteWrite &o = *owner;
+  Register &r = flight->batch.registers[o.reg_];
+  bool only_removals = true;
+  for (uint32_t k = 0; k < count; k++)
+    only_removals &= flight->kind[flight->order[from + k]] == Write::remove;
+  append_header(out, '*', 3 + count + 5 + count);
+  append_bulk(out, "FCALL");
+  // Removals make room, so they are allowed where there is none.
+  append_bulk(out, only_removals ? "rxnf1_remove" : "rxnf1_write");
+  append_bulk(out, count);
+  for (uint32_t k = 0; k < count; k++) {
+    const uint16_t n = flight->order[from + k];
+    uint8_t *p = out.room(KeySpace::bulk_room).data();
+    out.produced(
+        static_cast<size_t>(o.keys_.bulk(p, flight->partition[n], r.key[flight->row[n]]) - p));
+  }
+  for (const uint32_t t : o.schema_.idle_ms) append_bulk(out, t);
+  append_bulk(out, o.partition_capacity_);
+  for (uint32_t k = 0; k < count; k++) {
+    const uint16_t n = flight->order[from + k], row = flight->row[n];
+    const bool removes = flight->kind[n] == Write::remove;
+    const Staged s{flight->kind[n] == Write::insert ? 'i'
+                   : removes                        ? 'r'
+                                                    : 's',
+                   flight->expected[n],
+                   flight->version[n],
+                   r.timer[row],
+                   0,
+                   o.schema_.version,
+                   o.schema_.name};
+    const uint32_t size = removes ? 0 : o.schema_.record_size;
+    append_header(out, '$', sizeof s + size);
+    out.append(&s, sizeof s);
+    out.append(r.next + size_t{row} * r.stride, size);
+    out.append("\r\n");
+  }
+}
+
+Request::Progress RemoteWrite::Part::read(resp::Reader &reader, const uint8_t *&at,
+                                          const uint8_t *end, std::string &why) {
+  resp::Token t;
+  for (;;) {
+    const auto step = reader.next(at, end, t);
+    if (step == resp::Reader::Step::more) return Progress::more;
+    if (step == resp::Reader::Step::broken) return Progress::broken;
+    if (idle_) {
+      if (reader.whole()) return Progress::whole;
+    } else if (t.depth == 1) {
+      if (!flight->cancelled) take(flight->order[from + next_], t);
+      next_++;
+    } else if (t.kind == resp::Kind::error && t.depth == 0) {
+      if (is_to_be_repeated(t, ending_, why)) return Progress::again;
+    } else if (t.kind != resp::Kind::array || t.value != count) {
+      return Progress::broken;
+    }
+    if (reader.whole()) return Progress::whole;
+  }
+}
+
+// 1 won, 0 full, null gone, and for one that lost the winner's value.
+void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
+  Outcome &outcome = flight->outcome[n];
+  if (t.kind == resp::Kind::number && t.value == 1) {
+    outcome = Outcome::won;
+    return;
+  }
+  if (repeated_) {
+    outcome = Outcome::failed;
+    flight->ending[n] = Ending::unavailable;
+    return;
+  }
+  outcome = t.kind == resp::Kind::number ? Outcome::full : Outcome::gone;
+  ValueHeader h;
+  if (t.kind != resp::Kind::blob || t.size < sizeof h) return;
+  std::memcpy(&h, t.data, sizeof h);
+  outcome = Outcome::lost;
+  Register &r = flight->batch.registers[owner->reg_];
+  const uint16_t row = flight->row[n];
+  r.version[row] = h.version;
+  r.timer[row] = h.timer;
+  const uint32_t there = std::min(t.size - static_cast<uint32_t>(sizeof h), r.stride);
+  uint8_t *record = r.record + size_t{row} * r.stride;
+  std::memcpy(record, t.data + sizeof h, there);
+  std::memset(record + there, 0, r.stride - there);
+}
+
+void RemoteWrite::Part::settled(Fate fate) {
+  const Ending ending = ending_of(fate, ending_);
+  if (ending != Ending::answered)
+    for (uint32_t k = 0; k < count; k++) {
+      const uint16_t n = flight->order[from + k];
+      flight->outcome[n] = ending == Ending::full ? Outcome::full : Outcome::failed;
+      flight->ending[n] = ending;
+    }
+  flight->parts_out--;
+}
+
+RemoteWrite::RemoteWrite(Lane &lane, Routes &routes, const KeySpace &keys, const Schema &schema,
+                         uint32_t reg, uint32_t partition_capacity, const Reasons &reasons)
+    : lane_(lane),
+      routes_(routes),
+      keys_(keys),
+      schema_(schema),
+      reg_(reg),
+      partition_capacity_(partition_capacity),
+      reasons_(reasons),
+      flights_(2 * lane.batches() + 1) {
+  for (Flight &f : flights_) {
+    f.parts.resize(routes.groups());
+    for (Part &part : f.parts) part.owner = this, part.flight = &f;
+  }
+}
+
+RemoteWrite::~RemoteWrite() = default;
+
+int32_t RemoteWrite::start(uint32_t batch, uint64_t now_ns) {
+  const auto ring = static_cast<uint32_t>(flights_.size() - 1);
+  const bool is_full = to_ - from_ == ring;
+  const uint32_t slot = is_full ? ring : to_ % ring;
+  Flight &f = flights_[slot];
+  f.batch = lane_.layout().at(lane_.block(), batch);
+  f.cancelled = false;
+  f.parts_out = 0;
+  stage(f);
+  if (is_full || (f.count == 0 && from_ == to_)) {
+    complete(f);
+    return done_at_once;
+  }
+  to_++;
+  if (f.count == 0) return static_cast<int32_t>(slot);
+  divide(f);
+  for (const Part &part : f.parts) f.parts_out += part.count > 0;
+  for (uint32_t g = 0; g < f.parts.size(); g++)
+    if (f.parts[g].count > 0) routes_.of(g).submit(f.parts[g], now_ns);
+  return static_cast<int32_t>(slot);
+}
+
+// What is staged, off the columns: each write with the version that it keeps however often it is
+// sent.
+void RemoteWrite::stage(Flight &f) {
+  Batch &b = f.batch;
+  Register &r = b.registers[reg_];
+  f.count = 0;
+  for (int32_t i = 0; i < b.header->staged[reg_]; i++) {
+    const uint16_t row = r.staged[i];
+    const auto kind = static_cast<Write>(r.write[row]);
+    if (kind == Write::none) continue;  // staged, and taken back
+    r.write[row] = static_cast<uint8_t>(Write::none);
+    const uint32_t n = f.count++;
+    f.row[n] = row;
+    f.kind[n] = kind;
+    f.expected[n] = kind == Write::insert ? 0 : r.version[row];
+    f.version[n] = kind == Write::remove ? 0 : lane_.writer().version();
+    f.partition[n] = static_cast<uint8_t>(keys_.partition(r.key[row]));
+    f.outcome[n] = Outcome::failed;
+    f.ending[n] = Ending::unsent;
+  }
+}
+
+void RemoteWrite::divide(Flight &f) {
+  for (Part &part : f.parts) part.count = 0;
+  for (uint32_t n = 0; n < f.count; n++) f.parts[routes_.group(f.partition[n])].count++;
+  uint32_t from = 0;
+  for (Part &part : f.parts) part.from = from, from += part.count, part.count = 0;
+  for (uint32_t n = 0; n < f.count; n++) {
+    Part &part = f.parts[routes_.group(f.partition[n])];
+    f.order[part.from + part.count++] = static_cast<uint16_t>(n);
+  }
+}
+
+// A held packet may lead others of its key: its buffer is not this batch's to drop.
+void RemoteWrite::drop(Batch &b, uint32_t row, uint32_t reason) const {
+  if (b.verdict[row] >= 0 && b.verdict[row] != verdict::held)
+    b.verdict[row] = verdict::drop(reason);
+}
+
+// True when the write stands, or was refused.
+bool RemoteWrite::conclude(Flight &f, uint32_t n) {
+  Batch &b = f.batch;
+  Register &r = b.registers[reg_];
+  const uint16_t row = f.row[n];
+  switch (f.outcome[n]) {
+    case Outcome::won:
+      if (f.kind[n] == Write::remove) {
+        r.state[row] = static_cast<uint8_t>(Lookup::miss);
+        r.version[row] = 0;
+      } else {
+        std::memcpy(r.record + size_t{row} * r.stride, r.next + size_t{row} * r.stride, r.stride);
+        r.version[row] = f.version[n];
+        r.state[row] = static_cast<uint8_t>(Lookup::hit);
+      }
+      return true;
+    case Outcome::lost:
+      r.state[row] = static_cast<uint8_t>(Lookup::hit);
+      return false;
+    case Outcome::gone:
+      r.version[row] = 0;
+      r.state[row] = static_cast<uint8_t>(Lookup::miss);
+      return false;
+    case Outcome::full:
+      drop(b, row, reasons_.full);
+      break;
+    case Outcome::failed:
+      drop(b, row, reason_of(f.ending[n], reasons_));
+      if (f.ending[n] == Ending::unavailable || f.ending[n] == Ending::timed_out) {
+        r.state[row] = static_cast<uint8_t>(Lookup::unknown);
+        return true;
+      }
+      break;
+  }
+  if (f.kind[n] == Write::insert) r.state[row] = static_cast<uint8_t>(Lookup::miss);
+  return true;
+}
+
+void RemoteWrite::complete(Flight &f) {
+  Batch &b = f.batch;
+  Register &r = b.registers[reg_];
+  int32_t lost = 0;
+  for (uint32_t n = 0; n < f.count; n++)
+    if (!conclude(f, n)) r.lost[lost++] = f.row[n];
+  b.header->staged[reg_] = 0;
+  b.header->lost[reg_] = lost;
+  share_outcomes(b, r, static_cast<uint32_t>(b.header->attended[reg_]), [this](int32_t leader) {
+    const auto reason = static_cast<uint32_t>(-leader);
+    return leader < 0 && (reason == reasons_.unavailable || reason == reasons_.timeout ||
+                          reason == reasons_.full || reason == reasons_.refused);
+  });
+}
+
+void RemoteWrite::cancel(uint32_t flight) {
+  if (flight < flights_.size()) flights_[flight].cancelled = true;
+}
+
+bool RemoteWrite::finish() {
+  while (from_ != to_) {
+    Flight &f = flights_[from_ % (flights_.size() - 1)];
+    if (f.parts_out > 0) return false;
+    from_++;
+    if (f.cancelled) continue;
+    complete(f);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace rxnf::remote

@@ -1,0 +1,157 @@
+/**
+ * The store on a Redis or Valkey server: every lane has a connection of its own, over a unix socket, TCP,
+ * TLS or RDMA. docs/decisions/0007-state-outside.md says what lies there.
+ */
+import { type NativeRemoteOptions, native } from '../../native.ts';
+import type { Lane } from '../../streams/lane.ts';
+import { reason } from '../../streams/reasons.ts';
+import type { Store, StoreSession } from '../store.ts';
+import { describeSchema, mergeSchemas, type StoredSchema } from '../stored-schema.ts';
+import type { Table } from '../table.ts';
+import { parseAddress, withoutPassword } from './address.ts';
+import { RemoteClient } from './client.ts';
+import {
+  decodeReply,
+  encodeCommand,
+  functionCall,
+  type Reply,
+  textOf,
+  type Word,
+} from './command.ts';
+import { libraryRevision, libraryText } from './library.ts';
+import { RemoteSession } from './remote-session.ts';
+
+export interface RemoteStoreOptions {
+  /** `unix:/path`, `redis://user:password@host:port/db`, `rediss://...`, `rdma://host:port`. */
+  readonly url: string;
+  /** In place of the URL's. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Shown by the server's list of clients. Default: the process. */
+  readonly instance?: string;
+  /** Packets are dropped after so long without an answer. Default 1000. */
+  readonly requestMilliseconds?: number;
+  /** For a connection to come up. Default 1000. */
+  readonly connectMilliseconds?: number;
+  /** What was claimed and not confirmed comes again after so long. Default 30,000. */
+  readonly claimLapseMilliseconds?: number;
+  /** Parts of each table's keys, at most 256; the same for every user of a server. Default 16. */
+  readonly partitions?: number;
+}
+
+export interface RemoteStore extends Store {
+  takeWriter(): number;
+}
+
+/** A server that is not as this release needs it. */
+export class RemoteStoreError extends Error {
+  readonly code: string;
+
+  constructor(code: string, url: string, message: string) {
+    super(`store ${withoutPassword(url)}: ${message}`);
+    this.name = 'RemoteStoreError';
+    this.code = code;
+  }
+}
+
+/** Writers are numbered with 23 bits (native/store/hand.h). */
+const maxWriters = 2 ** 23;
+const tries = 8;
+
+/**
+ * Asks the server for what a lane needs when it is opened, waiting for it; after that nothing waits.
+ *
+ * @throws `ERR_STORE_URL`; when a lane is opened `ERR_STORE_UNREACHABLE`, `ERR_STORE_REFUSED` (user,
+ *   password, permissions), `ERR_STORE_PARTITIONS`, `ERR_STORE_WRITERS`, `ERR_SCHEMA`
+ * @example openLane(nf, remoteStore({ url: 'unix:/run/valkey/valkey.sock' }), ...)
+ */
+export function remoteStore(options: RemoteStoreOptions): RemoteStore {
+  const {
+    url,
+    username,
+    password,
+    instance = `pid-${process.pid}`,
+    partitions = 16,
+    claimLapseMilliseconds = 30_000,
+  } = options;
+  if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256))
+    throw new RangeError(`partitions ${partitions} is not 1 to 256`);
+  const connection: NativeRemoteOptions = {
+    ...parseAddress(url),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    clientName: `rxnf-${instance}`.replace(/[^\w.-]/g, '_'),
+    library: libraryText,
+    revision: libraryRevision,
+    connectMilliseconds: options.connectMilliseconds ?? 1000,
+    requestMilliseconds: options.requestMilliseconds ?? 1000,
+    partitions,
+    reasons: {
+      unavailable: reason('store-unavailable'),
+      timeout: reason('store-timeout'),
+      full: reason('store-full'),
+      refused: reason('store-refused'),
+      schemaMismatch: reason('schema-mismatch'),
+    },
+  };
+  const ask = (words: readonly Word[]): Reply => {
+    const reply = decodeReply(native.askServer(connection, encodeCommand(words)));
+    if (reply instanceof Error) throw new RemoteStoreError('ERR_STORE_REFUSED', url, reply.message);
+    return reply;
+  };
+  const taken: number[] = [];
+
+  function take(): number {
+    checkPartitions();
+    const writer = ask(['INCR', 'rxnf:writers']) as number;
+    if (writer >= maxWriters) {
+      throw new RemoteStoreError(
+        'ERR_STORE_WRITERS',
+        url,
+        `all ${maxWriters} writer numbers have been used: move to an empty server`,
+      );
+    }
+    return writer;
+  }
+
+  function checkPartitions(): void {
+    const known = textOf(ask(['SET', 'rxnf:partitions', partitions, 'NX', 'GET']));
+    if (known === undefined || Number(known) === partitions) return;
+    throw new RemoteStoreError(
+      'ERR_STORE_PARTITIONS',
+      url,
+      `partitions: ${partitions} here and ${known} on the server, where records lie by them`,
+    );
+  }
+
+  function registerSchema({ schema }: Table): void {
+    const own = describeSchema(schema);
+    for (let n = 0; n < tries; n++) {
+      const text = textOf(ask(['HGET', registry, schema.name])) ?? '';
+      const known = text === '' ? own : (JSON.parse(text) as StoredSchema);
+      const merged = JSON.stringify(mergeSchemas(schema.name, known, own));
+      if (merged === text) return;
+      const words = functionCall('exchange', [registry], schema.name, text, merged);
+      if (ask(words) === 1) return;
+    }
+    throw new RemoteStoreError('ERR_SCHEMA', url, `${registry} was being written ${tries} times`);
+  }
+
+  return {
+    takeWriter() {
+      const writer = take();
+      taken.push(writer);
+      return writer;
+    },
+    open(lane: Lane): StoreSession {
+      for (const table of lane.tables as readonly Table[]) {
+        if (table.scope === 'shared') registerSchema(table);
+      }
+      const writer = taken.shift() ?? take();
+      const client = new RemoteClient(lane, writer, connection);
+      return new RemoteSession(lane, client, { claimLapseMilliseconds });
+    },
+  };
+}
+
+const registry = 'rxnf:schemas';

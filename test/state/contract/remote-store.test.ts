@@ -1,0 +1,21 @@
+/** The contract, held against the servers that there are: Redis 7.0, and Valkey where it is installed. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { remoteStore } from '../../../src/state/remote/remote-store.ts';
+import { StoreServer, serverKinds } from '../../support/servers.ts';
+import { storeContract } from './store-contract.ts';
+
+describe.each(serverKinds())('%s', (kind) => {
+  let server: StoreServer;
+  beforeAll(async () => {
+    server = await StoreServer.start({ kind });
+  });
+  afterAll(() => server.stop());
+
+  storeContract(`a ${kind} server over a unix socket`, () => ({
+    store: remoteStore({ url: `unix:${server.socket}`, claimLapseMilliseconds: 1000 }),
+    clock: 'real',
+    claimsLapseMilliseconds: 1000,
+    exactCapacity: false,
+    close: () => undefined,
+  }));
+});
