@@ -20,9 +20,12 @@ class Writer {
     next_ += 2;
     return v;
   }
+  uint32_t number() const { return static_cast<uint32_t>(next_ >> 40); }
+  // Numbers of the writer's calls to a server, from 1.
+  uint64_t call() { return ++calls_; }
 
  private:
-  uint64_t next_;
+  uint64_t next_, calls_ = 0;
 };
 
 class WriteKernel : public Kernel {

@@ -2,10 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
+#include <random>
 
 #include "store/remote/command.h"
 
 namespace rxnf::remote {
+
+namespace {
+
+ConnectionOptions with_name_of_its_own(ConnectionOptions options) {
+  std::random_device random;
+  char suffix[20];
+  std::snprintf(suffix, sizeof suffix, ".%08x%08x", random(), random());
+  options.login.client_name += suffix;
+  return options;
+}
+
+}  // namespace
 
 // Asks for the server's time when nothing else was heard for a while: sets the clock, and finds out
 // about a peer that is gone without a word.
@@ -50,7 +64,7 @@ class Connection::Heartbeat : public Request {
 };
 
 Connection::Connection(const ConnectionOptions &options)
-    : options_(options),
+    : options_(with_name_of_its_own(options)),
       greeting_(options_.login),
       heartbeat_(std::make_unique<Heartbeat>(*this)),
       in_(2 * slice),
@@ -98,7 +112,7 @@ void Connection::poll(uint64_t now_ns) {
       if (state_ == State::connecting) {
         state_ = State::greeting;
         reader_.reset();
-        greeting_.begin(out_);
+        greeting_.begin(out_, id_);
       }
       flush();
       receive(now_ns);
@@ -215,6 +229,7 @@ bool Connection::take_push(const uint8_t *&at_byte, const uint8_t *end) {
 void Connection::ready(uint64_t now_ns) {
   state_ = State::ready;
   ready_at_ns_ = now_ns;
+  id_ = greeting_.id();
   attempts_failed_ = 0;
   counters_.connects++;
   clock_ms_ = greeting_.server_ms();

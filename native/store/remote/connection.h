@@ -5,7 +5,8 @@
 //     nonsense
 //     +--------------------------------------+
 //
-// Lost requests are sent again on the next connection, until they are due. The first attempt after
+// Lost requests are sent again on the next connection, until they are due, and after the server has
+// cut the one before: what it had not executed by then it never will. The first attempt after
 // a loss is made at once, further ones after 20 ms, doubling to 1 s. While attempts fail the
 // breaker is open: requests come back `unsent` at once, so that no packet waits for a store that is
 // away.
@@ -99,6 +100,7 @@ class Connection {
   std::vector<Request *> queue_;
   size_t queue_from_ = 0, queue_sent_ = 0, queue_to_ = 0;  // [from, sent): encoded
   State state_ = State::down;
+  int64_t id_ = 0;  // the server's number of the last connection that was ready
   bool in_push_ = false, closed_ = false;
   uint32_t attempts_failed_ = 0;
   uint64_t retry_at_ns_ = 0, ready_at_ns_ = 0, dialled_at_ns_ = 0, heard_at_ns_ = 0;

@@ -16,8 +16,10 @@ uint64_t decimal(std::string_view text) {
 
 }  // namespace
 
-void Greeting::begin(Bytes &out) {
+void Greeting::begin(Bytes &out, int64_t earlier) {
   asked_ = answered_ = 0;
+  earlier_ = earlier;
+  earlier_is_there_ = false;
   if (login_.password.empty())
     append_command(out, "HELLO", "3", "SETNAME", login_.client_name);
   else
@@ -27,6 +29,10 @@ void Greeting::begin(Bytes &out) {
   if (login_.database != 0) {
     append_command(out, "SELECT", login_.database);
     steps_[asked_++] = Step::select;
+  }
+  if (earlier_ != 0) {
+    append_command(out, "CLIENT", "LIST", "ID", static_cast<uint64_t>(earlier_));
+    steps_[asked_++] = Step::find;
   }
   append_command(out, "TIME");
   steps_[asked_++] = Step::time;
@@ -42,13 +48,33 @@ Greeting::Progress Greeting::read(resp::Reader &reader, const uint8_t *&at, cons
     const auto step = reader.next(at, end, t);
     if (step == resp::Reader::Step::more) return Progress::more;
     if (step == resp::Reader::Step::broken) return why = reader.problem(), Progress::broken;
-    if (t.kind == resp::Kind::error && t.depth == 0) error_ = t.text();
-    if (t.kind == resp::Kind::number && t.depth == 0) number_ = t.value;
-    if (t.kind == resp::Kind::blob && steps_[answered_] == Step::time)
-      (items_++ == 0 ? seconds_ : microseconds_) = decimal(t.text());
+    take(t);
     if (!reader.whole()) continue;
     const Progress progress = answered(out, why);
     if (progress != Progress::more) return progress;
+  }
+}
+
+void Greeting::take(const resp::Token &t) {
+  if (t.kind == resp::Kind::error && t.depth == 0) error_ = t.text();
+  if (t.kind == resp::Kind::number && t.depth == 0) number_ = t.value;
+  switch (steps_[answered_]) {
+    case Step::hello:
+      if (is_id_ && t.kind == resp::Kind::number) id_ = t.value;
+      is_id_ = t.kind == resp::Kind::blob && t.text() == "id";
+      break;
+    case Step::find:
+      // The server may have been restarted, and the number be another's.
+      if (t.size > 0)
+        earlier_is_there_ |=
+            t.text().find(" name=" + login_.client_name + " ") != std::string_view::npos;
+      break;
+    case Step::time:
+      if (t.kind == resp::Kind::blob)
+        (items_++ == 0 ? seconds_ : microseconds_) = decimal(t.text());
+      break;
+    default:
+      break;
   }
 }
 
@@ -62,6 +88,15 @@ Greeting::Progress Greeting::answered(Bytes &out, std::string &why) {
     case Step::select:
     case Step::time:
       if (!error.empty()) return why = error, Progress::refused;
+      break;
+    case Step::find:
+      if (!error.empty()) return why = error, Progress::refused;
+      if (!earlier_is_there_) break;
+      append_command(out, "CLIENT", "KILL", "ID", static_cast<uint64_t>(earlier_));
+      steps_[asked_++] = Step::kill;
+      break;
+    case Step::kill:
+      if (!error.empty()) return why = "CLIENT KILL: " + error, Progress::refused;
       break;
     case Step::revision:
       if (!error.empty() && cluster::read_refusal(error).refusal != cluster::Refusal::no_function)

@@ -39,7 +39,7 @@ class RemoteWrite::Part : public Request {
   void take(uint32_t n, const resp::Token &t);
 
   uint32_t next_ = 0;
-  bool repeated_ = false;
+  uint64_t sequence_ = 0;
   bool idle_ = false;  // what is sent in its place asks for nothing
   Ending ending_ = Ending::answered;
 };
@@ -61,7 +61,7 @@ struct RemoteWrite::Flight {
 void RemoteWrite::Part::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
-  repeated_ = sent_once;
+  if (!sent_once) sequence_ = owner->lane_.writer().call();
   // The batch is another's by now, and what was staged in it is gone.
   idle_ = flight->cancelled;
   if (idle_) return append_command(out, "PING");
@@ -70,7 +70,7 @@ void RemoteWrite::Part::encode(Bytes &out) {
   bool only_removals = true;
   for (uint32_t k = 0; k < count; k++)
     only_removals &= flight->kind[flight->order[from + k]] == Write::remove;
-  append_header(out, '*', 3 + count + 5 + count);
+  append_header(out, '*', 3 + count + 8 + count);
   append_bulk(out, "FCALL");
   // Removals make room, so they are allowed where there is none.
   append_bulk(out, only_removals ? "rxnf1_remove" : "rxnf1_write");
@@ -83,6 +83,9 @@ void RemoteWrite::Part::encode(Bytes &out) {
   }
   for (const uint32_t t : o.schema_.idle_ms) append_bulk(out, t);
   append_bulk(out, o.partition_capacity_);
+  append_bulk(out, o.lane_.writer().number());
+  append_bulk(out, sequence_);
+  append_bulk(out, uint64_t{sent_once});
   for (uint32_t k = 0; k < count; k++) {
     const uint16_t n = flight->order[from + k], row = flight->row[n];
     const bool removes = flight->kind[n] == Write::remove;
@@ -124,19 +127,15 @@ Request::Progress RemoteWrite::Part::read(resp::Reader &reader, const uint8_t *&
   }
 }
 
-// 1 won, 0 full, null gone, and for one that lost the winner's value.
+// 1 won, 0 full, 2 unknown, null gone, and for one that lost the winner's value.
 void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
   Outcome &outcome = flight->outcome[n];
-  if (t.kind == resp::Kind::number && t.value == 1) {
-    outcome = Outcome::won;
+  if (t.kind == resp::Kind::number) {
+    outcome = t.value == 1 ? Outcome::won : t.value == 0 ? Outcome::full : Outcome::failed;
+    flight->ending[n] = Ending::unavailable;  // of 2: performed before, and nothing shows what came
     return;
   }
-  if (repeated_) {
-    outcome = Outcome::failed;
-    flight->ending[n] = Ending::unavailable;
-    return;
-  }
-  outcome = t.kind == resp::Kind::number ? Outcome::full : Outcome::gone;
+  outcome = Outcome::gone;
   ValueHeader h;
   if (t.kind != resp::Kind::blob || t.size < sizeof h) return;
   std::memcpy(&h, t.data, sizeof h);

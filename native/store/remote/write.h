@@ -1,10 +1,10 @@
 // Performs a batch's staged writes at a server: one FCALL (for each group of partitions), and what
 // they came to goes into the register's columns, as WriteKernel leaves it.
 //
-// A write whose reply was lost is sent again under its own version until it is due. One that then
-// finds its version has won. One that does not, or that was never answered, may have stood: another
-// may have changed the record since. Its row's state is `unknown`, it is not decided again, and the
-// packets that depend on it are dropped: so no effect happens twice. A write that was never sent
+// A call whose reply was lost is sent again until it is due, and is performed once: the server
+// knows each writer's last call. What a repeated call had come to is known where its version
+// stands. Of the others, and of a call that was never answered, the row's state is `unknown`: it is
+// not decided again, and the packets that depend on it are dropped. A write that was never sent
 // leaves the row as if it had been refused.
 #pragma once
 #include <vector>

@@ -34,6 +34,8 @@ const permissions = [
   '+time',
   '-@dangerous',
   '+role',
+  '+client|kill',
+  '+client|list',
   '+cluster|slots',
   '+cluster|shards',
   '+asking',

@@ -13,6 +13,7 @@ const event = { batch: 0, reply: 1 } as const;
 const eventWords = 4;
 /** For what is under way when the lane closes: what is being given back. */
 const flushMilliseconds = 250;
+const statusTick = 100;
 
 export type Done = (reply: Reply) => void;
 
@@ -25,6 +26,7 @@ export class RemoteClient {
   private readonly replies: Uint32Array;
   private readonly trips: Trips[] = [];
   private readonly calls = new Map<number, Done>();
+  private isThere = true;
 
   constructor(lane: Lane, writer: number, options: NativeRemoteOptions) {
     this.writer = writer;
@@ -34,6 +36,7 @@ export class RemoteClient {
     this.events = new Int32Array(events);
     this.replies = new Uint32Array(replies);
     lane.polled(this);
+    lane.every(statusTick, () => this.watch(lane));
     lane.onClose(() => this.close());
   }
 
@@ -115,6 +118,14 @@ export class RemoteClient {
     } else {
       done?.(unavailable);
     }
+  }
+
+  /** Reports when the store goes away, why, and when it is back. */
+  private watch(lane: Lane): void {
+    const { ready, problem } = this.status;
+    if (ready === this.isThere || (!ready && problem === '')) return;
+    this.isThere = ready;
+    lane.report(ready ? { event: 'store-back' } : { event: 'store-away', message: problem });
   }
 
   private close(): void {

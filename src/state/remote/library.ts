@@ -57,20 +57,43 @@ local function counts()
   }
 end
 
--- args: idle time of 4 timer classes in ms, capacity of a partition, then for each key
+-- The last call of each writer in a partition, of the 4,096 writers that began last: numbers grow.
+local function performed(tag, writer)
+  return tonumber(redis.call('HGET', tag .. '+', writer) or -1)
+end
+local function note(tag, writer, sequence)
+  if redis.call('HSET', tag .. '+', writer, sequence) == 1 and redis.call('HLEN', tag .. '+') > 4096 then
+    for _, known in ipairs(redis.call('HKEYS', tag .. '+')) do
+      local number = tonumber(string.match(known, '^%d+'))
+      if number < tonumber(string.match(writer, '^%d+')) - 4096 then redis.call('HDEL', tag .. '+', known) end
+    end
+  end
+end
+
+-- args: idle time of 4 timer classes in ms, capacity of a partition, writer, its number of the call,
+-- 1 where the call is repeated; then for each key
 -- 1 kind (i, s, r), 2-9 expected version, 10-17 version, 18 timer, 19-25 flags and schema, 26- record.
--- Replies for each: 1 won, 0 full, nil gone, or the winner's value.
+-- Replies for each: 1 won, 0 full, nil gone, 2 performed by an earlier call and since then changed, or
+-- the winner's value.
 local function write(keys, args)
   local at, packed = deadlines(clock(), args)
-  local capacity = tonumber(args[5])
+  local capacity, writer, sequence = tonumber(args[5]), args[6], tonumber(args[7])
+  local repeated = args[8] == '1'
   local count = counts()
+  local tags = {}
   local replies = {}
   for i = 1, #keys do
-    local key, op = keys[i], args[i + 5]
+    local key, op = keys[i], args[i + 8]
     local kind = string.sub(op, 1, 1)
-    local prefix = string.sub(key, 1, -17)
+    local prefix, tag = string.sub(key, 1, -17), string.sub(key, 1, 4)
     local reply = 1
-    if kind == 'r' then
+    if tags[tag] == nil then
+      tags[tag] = repeated and performed(tag, writer) >= sequence
+      if not tags[tag] then note(tag, writer, sequence) end
+    end
+    if tags[tag] then
+      if redis.call('GETRANGE', key, 0, 7) ~= string.sub(op, 10, 17) then reply = 2 end
+    elseif kind == 'r' then
       local old = redis.call('GET', key)
       if old then
         local expected = string.sub(op, 2, 9)
@@ -242,9 +265,8 @@ local function add(keys, args)
     local key, op = keys[i], args[i + 7]
     local prefix, tag = string.sub(key, 1, -17), string.sub(key, 1, 4)
     local sequence = struct.unpack('<I8', op)
-    local passed = tonumber(redis.call('HGET', tag .. '+seq', writer) or -1)
     replies[i] = 1
-    if sequence > passed then
+    if sequence > performed(tag, writer .. 'a') then
       local class = string.byte(op, 17) % 4
       local value = redis.call('GET', key)
       if value then
@@ -263,12 +285,7 @@ local function add(keys, args)
           redis.call('ZADD', sibling(prefix, '!'), at[class], string.sub(key, -16))
         end
       end
-      redis.call('HSET', tag .. '+seq', writer, sequence)
-      redis.call('ZADD', tag .. '+', clock(), writer)
-      if redis.call('ZCARD', tag .. '+') > 4096 then
-        local stalest = redis.call('ZPOPMIN', tag .. '+')
-        redis.call('HDEL', tag .. '+seq', stalest[1])
-      end
+      note(tag, writer .. 'a', sequence)
     end
   end
   count.save()

@@ -7,7 +7,7 @@
 import type { Lane } from '../../streams/lane.ts';
 import { type Lease, leaseMilliseconds, type NumberPool } from '../store.ts';
 import type { RemoteClient } from './client.ts';
-import { functionCall, listOf } from './command.ts';
+import { functionCall, listOf, type Word } from './command.ts';
 import { fnv1a, poolKeys } from './key-names.ts';
 
 /** At hand: asked for when there are fewer than this, as many again. */
@@ -25,8 +25,11 @@ export class RemoteLease implements Lease {
   private readonly atHand: number[] = [];
   private readonly given: number[] = [];
   private token = 0;
-  private asking = false;
-  private giving = false;
+  /** Commands whose answer is not known yet; sent again as they are. */
+  private asked: Word[] | undefined;
+  private giving: { readonly words: Word[]; readonly numbers: readonly number[] } | undefined;
+  private isAsking = false;
+  private isGiving = false;
   private retryAt: number | undefined;
   private askedAt = 0;
   private isEmpty = false;
@@ -64,30 +67,43 @@ export class RemoteLease implements Lease {
 
   private ask(): void {
     const now = this.lane.nowMilliseconds;
-    if (this.asking || (this.retryAt !== undefined && ((now - this.retryAt) | 0) < 0)) return;
-    const { first, count } = this.pool;
-    const wanted = Math.min(stock, Math.ceil(count / 8));
-    const { writer } = this.client;
-    const words = functionCall('lease', this.keys, writer, ++this.token, wanted, first, count);
-    this.asking = this.client.call(this.partition, words, (reply) => {
-      this.asking = false;
-      const numbers = listOf(reply);
-      for (const number of numbers) this.atHand.push(number as number);
-      this.isEmpty = Array.isArray(reply) && numbers.length === 0;
+    if (this.isAsking || (this.retryAt !== undefined && ((now - this.retryAt) | 0) < 0)) return;
+    this.asked ??= this.request();
+    this.isAsking = this.client.call(this.partition, this.asked, (reply) => {
+      this.isAsking = false;
       this.askedAt = this.lane.nowMilliseconds;
+      const numbers = listOf(reply);
       this.retryAt = numbers.length > 0 ? undefined : this.askedAt + retryMilliseconds;
+      if (!Array.isArray(reply)) return;
+      this.asked = undefined;
+      this.isEmpty = numbers.length === 0;
+      for (const number of numbers) this.atHand.push(number as number);
     });
   }
 
+  private request(): Word[] {
+    const { first, count } = this.pool;
+    const wanted = Math.min(stock, Math.ceil(count / 8));
+    return functionCall('lease', this.keys, this.client.writer, ++this.token, wanted, first, count);
+  }
+
   private sendGiven(): void {
-    if (this.giving || this.given.length === 0) return;
-    const numbers = this.given.slice(0, givenAtOnce);
-    const words = functionCall('give', this.keys, this.client.writer, ++this.token, ...numbers);
-    this.giving = this.client.call(this.partition, words, (reply) => {
-      this.giving = false;
-      if (typeof reply !== 'number') return; // the store is away: they are sent again
-      this.given.splice(0, numbers.length);
-      if (reply < numbers.length) this.reportNotOut(numbers, reply);
+    if (this.isGiving) return;
+    if (!this.giving && this.given.length > 0) {
+      const numbers = this.given.splice(0, givenAtOnce);
+      const { writer } = this.client;
+      this.giving = {
+        words: functionCall('give', this.keys, writer, ++this.token, ...numbers),
+        numbers,
+      };
+    }
+    const { giving } = this;
+    if (!giving) return;
+    this.isGiving = this.client.call(this.partition, giving.words, (reply) => {
+      this.isGiving = false;
+      if (typeof reply !== 'number') return; // the store is away: the next tick sends it again
+      this.giving = undefined;
+      if (reply < giving.numbers.length) this.reportNotOut(giving.numbers, reply);
       this.sendGiven();
     });
   }

@@ -7,6 +7,7 @@ import { Lane, MemoryPort, memoryPool, type PacketBatch, type Store } from 'rxnf
 import type { LookupRequest, Operation, StoreSession } from '../../../src/state/store.ts';
 import type { AnyTable } from '../../../src/state/table.ts';
 import { type RegisterColumns, writeKind } from '../../../src/streams/batch.ts';
+import type { LaneEvent } from '../../../src/streams/lane.ts';
 import { everyPacket, noPacket } from '../../../src/streams/traits.ts';
 
 /** A store that the contract is held against, with all that was made for it. */
@@ -92,8 +93,8 @@ const states = ['none', 'hit', 'miss', 'unknown'] as const;
 export class Client {
   readonly lane: Lane;
   readonly session: StoreSession;
-  /** Names of the events that its lane has reported. */
-  readonly reports: string[] = [];
+  /** What its lane has reported. */
+  readonly events: LaneEvent[] = [];
   private readonly bench: Bench;
   private readonly port: MemoryPort;
   private readonly tables: readonly AnyTable[];
@@ -116,12 +117,17 @@ export class Client {
       spare: 0,
       writer: store.takeWriter?.() ?? 1000 + clients++,
       virtualClock: clock === 'virtual',
-      log: (event) => this.reports.push(event.event),
+      log: (event) => this.events.push(event),
     });
     if (clock === 'virtual' && bench.clients[0])
       this.lane.advance(bench.clients[0].lane.nowNanoseconds);
     this.session = store.open(this.lane);
     this.lane.packets.subscribe((batch) => this.batches.push(batch));
+  }
+
+  /** Names of the events that its lane has reported. */
+  get reports(): string[] {
+    return this.events.map(({ event }) => event);
   }
 
   /** An empty batch of so many rows, with keys. */

@@ -55,6 +55,7 @@ class Worker {
   private done: () => boolean = () => true;
   private called = 0;
   private writing: Write[] = [];
+  private isWriting = false;
   private written = 0;
   private finished = 0;
 
@@ -81,15 +82,20 @@ class Worker {
       this.read();
       return false;
     }
-    if (this.writing.length === 0) {
-      this.haveRead(this.rows);
+    if (!this.isWriting) {
+      if (this.rows.rows.every(({ dropped }) => dropped)) this.beginAnew(this.rows);
+      else this.haveRead(this.rows);
       return false;
     }
     this.haveWritten(this.rows);
-    this.rows.end();
-    this.rows = undefined;
+    this.beginAnew(this.rows);
     this.finished++;
     return true;
+  }
+
+  private beginAnew(rows: Rows): void {
+    rows.end();
+    this.rows = undefined;
   }
 
   private read(): void {
@@ -104,6 +110,7 @@ class Worker {
     const { random } = this;
     this.chosen.forEach((_, row) => {
       const read = rows.row(row);
+      if (read.dropped) return; // not known
       this.tell(row, { kind: 'get', saw: seen(read) });
       if (row > 0 && random.chance(0.5)) return;
       const kind =
@@ -117,12 +124,14 @@ class Worker {
       rows.stage(row, kind, value);
     });
     this.called = now();
+    this.isWriting = true;
     this.done = rows.startWrite();
   }
 
   private haveWritten(rows: Rows): void {
     for (const { row, kind, expected, value } of this.writing) {
       const came = rows.row(row);
+      if (came.dropped && came.state !== 'unknown') continue; // it was not done
       const version = String(value);
       const outcome =
         came.state === 'unknown'
@@ -135,6 +144,7 @@ class Worker {
       else this.tell(row, { kind, version, outcome });
     }
     this.writing = [];
+    this.isWriting = false;
   }
 
   private tell(row: number, operation: Step['operation']): void {
