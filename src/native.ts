@@ -130,7 +130,7 @@ export interface NativeRemoteOptions {
   readonly partitions: number;
   /** Numbers of drop reasons. */
   readonly reasons: Readonly<
-    Record<'unavailable' | 'timeout' | 'full' | 'refused' | 'schemaMismatch', number>
+    Record<'unavailable' | 'timeout' | 'full' | 'refused' | 'schemaMismatch' | 'unproved', number>
   >;
 }
 
@@ -147,6 +147,8 @@ export interface RemoteTableShape {
   /** FNV-1a of the schema's name. */
   readonly schema: number;
   readonly idle: readonly number[];
+  /** That must have a version before it counts. */
+  readonly replicas: number;
   /** Records of one partition at the most. */
   readonly partitionCapacity: number;
 }

@@ -87,8 +87,8 @@ Napi::Value open(const Napi::CallbackInfo &info) {
   if (!lane) return env.Undefined();
   const auto o = info[1].As<Napi::Object>();
   const auto r = o.Get("reasons").As<Napi::Object>();
-  const Reasons reasons{u32(r, "unavailable"), u32(r, "timeout"), u32(r, "full"), u32(r, "refused"),
-                        u32(r, "schemaMismatch")};
+  const Reasons reasons{u32(r, "unavailable"), u32(r, "timeout"),        u32(r, "full"),
+                        u32(r, "refused"),     u32(r, "schemaMismatch"), u32(r, "unproved")};
   auto client =
       std::make_shared<Client>(lane, connection_options(o), u32(o, "partitions", 1), reasons);
   auto opened = Napi::Object::New(env);
@@ -109,7 +109,8 @@ Napi::Value close(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
-// addRemoteTable(client, name, { recordSize, schemaVersion, schema, idle, partitionCapacity })
+// addRemoteTable(client, name, { recordSize, schemaVersion, schema, idle, replicas,
+// partitionCapacity })
 Napi::Value add_table(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto client = item(info, 0, environment(env).clients, "client");
@@ -119,6 +120,7 @@ Napi::Value add_table(const Napi::CallbackInfo &info) {
   schema.record_size = u32(o, "recordSize");
   schema.version = static_cast<uint16_t>(u32(o, "schemaVersion"));
   schema.name = u32(o, "schema");
+  schema.replicas = u32(o, "replicas");
   const auto idle = o.Get("idle").As<Napi::Array>();
   for (uint32_t i = 0; i < idle.Length() && i < 4; i++)
     schema.idle_ms[i] = idle.Get(i).ToNumber().Uint32Value();

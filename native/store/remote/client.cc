@@ -7,7 +7,7 @@ Client::Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options, uin
     : lane_(std::move(lane)),
       partitions_(partitions),
       reasons_(reasons),
-      routes_(std::make_unique<OneServer>(options)) {}
+      routes_(std::make_unique<OneServer>(options, lane_->writer().number())) {}
 
 Client::~Client() { routes_->close(); }
 

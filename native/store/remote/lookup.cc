@@ -15,7 +15,7 @@ enum class Found : uint8_t { failed, miss, hit, mismatch };
 }  // namespace
 
 // The keys of one group of partitions: one request.
-class RemoteLookup::Part : public Request {
+class RemoteLookup::Part : public Request, public Proof {
  public:
   RemoteLookup *owner = nullptr;
   Flight *flight = nullptr;
@@ -25,6 +25,7 @@ class RemoteLookup::Part : public Request {
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override;
   void settled(Fate fate) override;
+  void decided() override;
 
  private:
   uint32_t next_ = 0;
@@ -49,6 +50,7 @@ struct RemoteLookup::Flight {
 void RemoteLookup::Part::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
+  entries.clear();
   append_header(out, '*', count + 1);
   append_bulk(out, "MGET");
   const Register &r = flight->batch.registers[owner->config_.reg];
@@ -72,7 +74,7 @@ Request::Progress RemoteLookup::Part::read(resp::Reader &reader, const uint8_t *
     if (step == resp::Reader::Step::more) return Progress::more;
     if (step == resp::Reader::Step::broken) return Progress::broken;
     if (t.depth == 1 && (t.kind == resp::Kind::blob || t.kind == resp::Kind::null)) [[likely]] {
-      if (!flight->cancelled) owner->take(*flight, flight->order[from + next_], t);
+      if (!flight->cancelled) owner->take(*this, flight->order[from + next_], t);
       next_++;
     } else if (t.kind == resp::Kind::error && t.depth == 0) {
       if (is_to_be_repeated(t, ending_, why)) return Progress::again;
@@ -91,6 +93,17 @@ void RemoteLookup::Part::settled(Fate fate) {
       flight->found[u] = Found::failed;
       flight->reason[u] = static_cast<uint16_t>(reason_of(ending, owner->reasons_));
     }
+  else if (!entries.empty() && !flight->cancelled)
+    return owner->routes_.prover(owner->routes_.group(entries.front().partition)).prove(*this);
+  flight->parts_out--;
+}
+
+void RemoteLookup::Part::decided() {
+  for (const Entry &e : entries)
+    if (!e.holds) {
+      flight->found[e.subject] = Found::failed;
+      flight->reason[e.subject] = static_cast<uint16_t>(owner->reasons_.unproved);
+    }
   flight->parts_out--;
 }
 
@@ -107,7 +120,12 @@ RemoteLookup::RemoteLookup(Lane &lane, Routes &routes, Refresher &refresher, con
       flights_(2 * lane.batches() + 1) {
   for (Flight &f : flights_) {
     f.parts.resize(routes.groups());
-    for (Part &part : f.parts) part.owner = this, part.flight = &f;
+    for (Part &part : f.parts) {
+      part.owner = this;
+      part.flight = &f;
+      part.keys = &keys_;
+      part.replicas = schema_.replicas;
+    }
   }
 }
 
@@ -191,7 +209,8 @@ void RemoteLookup::divide(Flight &f) {
 }
 
 // One key's reply, into the columns of the first row that has it.
-void RemoteLookup::take(Flight &f, uint32_t u, const resp::Token &t) {
+void RemoteLookup::take(Part &part, uint32_t u, const resp::Token &t) {
+  Flight &f = *part.flight;
   Register &r = f.batch.registers[config_.reg];
   const uint16_t row = f.first[u];
   f.stale[u] = false;
@@ -214,6 +233,8 @@ void RemoteLookup::take(Flight &f, uint32_t u, const resp::Token &t) {
   f.found[u] = Found::hit;
   r.version[row] = h.version;
   r.timer[row] = h.timer;
+  if (schema_.replicas > 0 && !(h.flags & committed))
+    part.entries.push_back({r.key[row], h.version, static_cast<uint16_t>(u), f.partition[u]});
   f.stale[u] = refresher_.is_due(h.deadline_ms, h.timer, server_ms_);
   const uint32_t there = t.size - static_cast<uint32_t>(sizeof h);
   uint8_t *record = r.record + size_t{row} * r.stride;

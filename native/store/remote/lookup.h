@@ -33,7 +33,7 @@ class RemoteLookup : public Operation {
 
   uint32_t stage(Flight &f);
   void divide(Flight &f);
-  void take(Flight &f, uint32_t unique, const resp::Token &t);
+  void take(Part &part, uint32_t unique, const resp::Token &t);
   void complete(Flight &f);
   uint64_t now_ns() const;
 

@@ -15,10 +15,11 @@ struct Reasons {
   uint32_t full;             // it has no memory, or the table no room
   uint32_t refused;          // it answered with an error
   uint32_t schema_mismatch;  // the record is of another schema
+  uint32_t unproved;         // its version is not known to be on as many replicas as it should
 };
 
 // How a part of a batch ended.
-enum class Ending : uint8_t { answered, unsent, unavailable, timed_out, full, refused };
+enum class Ending : uint8_t { answered, unsent, unavailable, timed_out, full, refused, unproved };
 
 inline uint32_t reason_of(Ending e, const Reasons &r) {
   switch (e) {
@@ -28,6 +29,8 @@ inline uint32_t reason_of(Ending e, const Reasons &r) {
       return r.full;
     case Ending::refused:
       return r.refused;
+    case Ending::unproved:
+      return r.unproved;
     default:
       return r.unavailable;
   }

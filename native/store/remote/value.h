@@ -4,6 +4,8 @@
 
 namespace rxnf::remote {
 
+inline constexpr uint8_t committed = 1;  // of `flags`
+
 struct ValueHeader {
   uint64_t version;
   uint64_t deadline_ms;  // of the server's clock; 0: never
@@ -20,6 +22,7 @@ struct Schema {
   uint16_t version;
   uint32_t name;  // FNV-1a 32
   uint32_t idle_ms[4];
+  uint32_t replicas;  // that must have a version before it counts; 0: the primary's word is enough
 };
 
 }  // namespace rxnf::remote

@@ -24,7 +24,7 @@ static_assert(sizeof(Staged) == 25);
 }  // namespace
 
 // The writes of one group of partitions: one request.
-class RemoteWrite::Part : public Request {
+class RemoteWrite::Part : public Request, public Proof {
  public:
   RemoteWrite *owner = nullptr;
   Flight *flight = nullptr;
@@ -34,9 +34,11 @@ class RemoteWrite::Part : public Request {
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override;
   void settled(Fate fate) override;
+  void decided() override;
 
  private:
   void take(uint32_t n, const resp::Token &t);
+  void ask(uint32_t n, uint64_t version);
 
   uint32_t next_ = 0;
   uint64_t sequence_ = 0;
@@ -61,6 +63,7 @@ struct RemoteWrite::Flight {
 void RemoteWrite::Part::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
+  entries.clear();
   if (!sent_once) sequence_ = owner->lane_.writer().call();
   // The batch is another's by now, and what was staged in it is gone.
   idle_ = flight->cancelled;
@@ -133,6 +136,7 @@ void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
   if (t.kind == resp::Kind::number) {
     outcome = t.value == 1 ? Outcome::won : t.value == 0 ? Outcome::full : Outcome::failed;
     flight->ending[n] = Ending::unavailable;  // of 2: performed before, and nothing shows what came
+    if (outcome == Outcome::won) ask(n, flight->version[n]);
     return;
   }
   outcome = Outcome::gone;
@@ -140,6 +144,7 @@ void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
   if (t.kind != resp::Kind::blob || t.size < sizeof h) return;
   std::memcpy(&h, t.data, sizeof h);
   outcome = Outcome::lost;
+  if (!(h.flags & committed)) ask(n, h.version);
   Register &r = flight->batch.registers[owner->reg_];
   const uint16_t row = flight->row[n];
   r.version[row] = h.version;
@@ -158,7 +163,26 @@ void RemoteWrite::Part::settled(Fate fate) {
       flight->outcome[n] = ending == Ending::full ? Outcome::full : Outcome::failed;
       flight->ending[n] = ending;
     }
+  else if (!entries.empty() && !flight->cancelled)
+    return owner->routes_.prover(owner->routes_.group(entries.front().partition)).prove(*this);
   flight->parts_out--;
+}
+
+// What may have been lost again is neither won nor lost.
+void RemoteWrite::Part::decided() {
+  for (const Entry &e : entries)
+    if (!e.holds) {
+      flight->outcome[e.subject] = Outcome::failed;
+      flight->ending[e.subject] = Ending::unproved;
+    }
+  flight->parts_out--;
+}
+
+// A version that the write's packets will depend on, whoever wrote it.
+void RemoteWrite::Part::ask(uint32_t n, uint64_t version) {
+  if (replicas > 0)
+    entries.push_back({flight->batch.registers[owner->reg_].key[flight->row[n]], version,
+                       static_cast<uint16_t>(n), flight->partition[n]});
 }
 
 RemoteWrite::RemoteWrite(Lane &lane, Routes &routes, const KeySpace &keys, const Schema &schema,
@@ -173,7 +197,12 @@ RemoteWrite::RemoteWrite(Lane &lane, Routes &routes, const KeySpace &keys, const
       flights_(2 * lane.batches() + 1) {
   for (Flight &f : flights_) {
     f.parts.resize(routes.groups());
-    for (Part &part : f.parts) part.owner = this, part.flight = &f;
+    for (Part &part : f.parts) {
+      part.owner = this;
+      part.flight = &f;
+      part.keys = &keys_;
+      part.replicas = schema_.replicas;
+    }
   }
 }
 
@@ -268,7 +297,8 @@ bool RemoteWrite::conclude(Flight &f, uint32_t n) {
       break;
     case Outcome::failed:
       drop(b, row, reason_of(f.ending[n], reasons_));
-      if (f.ending[n] == Ending::unavailable || f.ending[n] == Ending::timed_out) {
+      if (f.ending[n] == Ending::unavailable || f.ending[n] == Ending::timed_out ||
+          f.ending[n] == Ending::unproved) {
         r.state[row] = static_cast<uint8_t>(Lookup::unknown);
         return true;
       }
@@ -288,8 +318,9 @@ void RemoteWrite::complete(Flight &f) {
   b.header->lost[reg_] = lost;
   share_outcomes(b, r, static_cast<uint32_t>(b.header->attended[reg_]), [this](int32_t leader) {
     const auto reason = static_cast<uint32_t>(-leader);
-    return leader < 0 && (reason == reasons_.unavailable || reason == reasons_.timeout ||
-                          reason == reasons_.full || reason == reasons_.refused);
+    return leader < 0 &&
+           (reason == reasons_.unavailable || reason == reasons_.timeout ||
+            reason == reasons_.full || reason == reasons_.refused || reason == reasons_.unproved);
   });
 }
 

@@ -236,6 +236,16 @@ local function discard(keys, args)
   return replies
 end
 
+-- args: for each key the version that must stand; zero: any. Replies for each 1 or 0.
+local function stand(keys, args)
+  local replies = {}
+  for i = 1, #keys do
+    local stands = args[i] == '\\0\\0\\0\\0\\0\\0\\0\\0' or redis.call('GETRANGE', keys[i], 0, 7) == args[i]
+    replies[i] = stands and 1 or 0
+  end
+  return replies
+end
+
 -- args: for each key the version that must stand. Sets flag 0, committed; replies how many stood.
 local function mark(keys, args)
   local marked = 0
@@ -366,6 +376,7 @@ end
 
 redis.register_function{function_name='rxnf1_revision',
   callback=function() return ${libraryRevision} end, flags={'no-writes', 'allow-stale'}}
+redis.register_function{function_name='rxnf1_stand', callback=stand, flags={'no-writes'}}
 redis.register_function('rxnf1_write', write)
 redis.register_function{function_name='rxnf1_remove', callback=write, flags={'allow-oom'}}
 redis.register_function{function_name='rxnf1_touch', callback=touch, flags={'allow-oom'}}

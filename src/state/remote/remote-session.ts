@@ -72,6 +72,7 @@ export class RemoteSession implements StoreSession {
         schemaVersion: schema.version,
         schema: fnv1a(schema.name),
         idle: table.idleMilliseconds,
+        replicas: table.commit === 'primary' ? 0 : table.commit.replicas,
         partitionCapacity: this.partitionCapacity(table),
       });
       this.tables.set(table.storage, number);

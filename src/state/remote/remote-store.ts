@@ -92,6 +92,7 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
       full: reason('store-full'),
       refused: reason('store-refused'),
       schemaMismatch: reason('schema-mismatch'),
+      unproved: reason('commit-unknown'),
     },
   };
   const ask = (words: readonly Word[]): Reply => {
