@@ -234,6 +234,7 @@ export interface Native {
   askServer(options: NativeRemoteOptions, command: Uint8Array): Uint32Array;
   openRemote(lane: number, options: NativeRemoteOptions): NativeRemote;
   closeRemote(client: number): void;
+  redirectRemote(client: number, host: string, port: number): void;
   addRemoteTable(client: number, name: string, shape: RemoteTableShape): number;
   addRemoteLookup(client: number, table: number, options: object): number;
   addRemoteWrite(client: number, table: number, register: number): number;

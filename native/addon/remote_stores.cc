@@ -109,6 +109,13 @@ Napi::Value close(const Napi::CallbackInfo &info) {
   return info.Env().Undefined();
 }
 
+// redirectRemote(client, host, port): the primary is there
+Napi::Value redirect(const Napi::CallbackInfo &info) {
+  if (auto client = item(info, 0, environment(info.Env()).clients, "client"))
+    client->redirect(info[1].ToString(), static_cast<uint16_t>(info[2].ToNumber().Uint32Value()));
+  return info.Env().Undefined();
+}
+
 // addRemoteTable(client, name, { recordSize, schemaVersion, schema, idle, replicas,
 // partitionCapacity })
 Napi::Value add_table(const Napi::CallbackInfo &info) {
@@ -276,6 +283,7 @@ void export_remote_stores(Napi::Env env, Napi::Object exports) {
   exports.Set("askServer", Napi::Function::New<ask>(env));
   exports.Set("openRemote", Napi::Function::New<open>(env));
   exports.Set("closeRemote", Napi::Function::New<close>(env));
+  exports.Set("redirectRemote", Napi::Function::New<redirect>(env));
   exports.Set("addRemoteTable", Napi::Function::New<add_table>(env));
   exports.Set("addRemoteLookup", Napi::Function::New<add_lookup>(env));
   exports.Set("addRemoteWrite", Napi::Function::New<add_write>(env));

@@ -39,6 +39,10 @@ export const nat = z.strictObject({
   ipv6: z.enum(['drop', 'route']).default('drop'),
   /** Mappings at the most. */
   capacity: z.int().min(1).max(16_777_216).default(65_536),
+  /** When what a packet depends on counts: once the store's primary has it, or so many replicas too. */
+  commit: z
+    .union([z.literal('primary'), z.strictObject({ replicas: z.int().min(1).max(8) })])
+    .default('primary'),
   /** External ports. */
   ports: portRange.optional(),
   timeouts: z

@@ -83,7 +83,8 @@ function openPort(port: PortPlan, pool: NativePool, { lane, lanes }: LanePlan): 
 async function runUntilStopped(lane: Lane, plan: LanePlan, report: () => void): Promise<void> {
   let reported = performance.now();
   await runLoop({
-    breathe: () => lane.breathe(),
+    // A lane that waits for its store is not idle.
+    breathe: () => lane.breathe() || lane.batchesOut,
     busyPoll: plan.busyPoll,
     sleep: sleeper(),
     between() {

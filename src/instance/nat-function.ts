@@ -20,6 +20,7 @@ export function natOptions({ nat, ports, routes }: InstanceConfig): NatOptions {
     ...(routed && { interfaces6: byPort(addresses.flatMap(ipv6Of)) }),
     ...(routed && { routes6: routes.flatMap(ipv6Of) }),
     capacity: nat.capacity,
+    commit: nat.commit,
     timeouts: nat.timeouts,
     ...(nat.ports !== undefined && { ports: nat.ports }),
   };

@@ -28,7 +28,8 @@ export interface PoolPlan {
 export type StorePlan =
   /** Lanes of this process with the same name and seed share their tables. */
   | { readonly kind: 'memory'; readonly name: string; readonly seed: number }
-  | { readonly kind: 'shared'; readonly path: string; readonly instance: string };
+  | { readonly kind: 'shared'; readonly path: string; readonly instance: string }
+  | { readonly kind: 'remote'; readonly url: string; readonly instance: string };
 
 export interface LanePlan {
   readonly lane: number;

@@ -172,6 +172,11 @@ export class Lane {
     return this.batches.length * (this.batches[0]?.capacity ?? 0);
   }
 
+  /** Batches that were received and are not settled. */
+  get batchesOut(): number {
+    return this.batches.length - this.free.length - this.outgoing.length - (this.current ? 1 : 0);
+  }
+
   /** Lane clock in nanoseconds. */
   get nowNanoseconds(): number {
     return this.counters[0] as number;

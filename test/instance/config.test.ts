@@ -61,6 +61,14 @@ describe('a configuration', () => {
   it.each([
     ['memory', { kind: 'memory' }],
     ['shared:/dev/shm/nat/', { kind: 'shared', path: '/dev/shm/nat' }],
+    ['unix:/run/valkey.sock', { kind: 'remote', url: 'unix:/run/valkey.sock' }],
+    ['redis://nat:pw@db:6379/3', { kind: 'remote', url: 'redis://nat:pw@db:6379/3' }],
+    ['rediss://[2001:db8::1]:6380', { kind: 'remote', url: 'rediss://[2001:db8::1]:6380' }],
+    ['rdma://10.0.0.1:6379', { kind: 'remote', url: 'rdma://10.0.0.1:6379' }],
+    [
+      'redis+sentinel://10.0.0.1,10.0.0.2:26380/nat',
+      { kind: 'remote', url: 'redis+sentinel://10.0.0.1,10.0.0.2:26380/nat' },
+    ],
   ])('keeps state at %s', (store, choice) => {
     expect(readConfig(edited('store', store), 'nat.yaml').config.store).toEqual(choice);
   });
@@ -88,10 +96,24 @@ describe('a configuration', () => {
       'store',
       'sqlite:state.db',
       'store',
-      /found "sqlite:state\.db": not a store; write it as in memory, shared:\/dev\/shm\/rxnf-nat$/,
+      /found "sqlite:state\.db": not a store; write it as in memory, shared:\/dev\/shm\/rxnf-nat, unix:/,
     ],
     ['a kind of store alone', 'store', 'redis', 'store', /found "redis": not a store; write it/],
     ['shared memory nowhere', 'store', 'shared:', 'store', /found "shared:": not an absolute path/],
+    ['a socket by a URL', 'store', 'unix:///run/x', 'store', /a path begins with one slash/],
+    ['a server without a host', 'store', 'redis://', 'store', /found "redis:\/\/": no host/],
+    ['a server by its port alone', 'store', 'redis:6379', 'store', /"redis:6379": not a URL/],
+    ['a port that is none', 'store', 'redis://db:99999', 'store', /99999 is no port/],
+    ['sentinels of nothing', 'store', 'redis+sentinel://a,b', 'store', /no name of what/],
+    [
+      'a database that is no number, its password unsaid',
+      'store',
+      'redis://nat:secret@db:6379/nat',
+      'store',
+      /found "redis:\/\/nat:\*\*\*@db:6379\/nat": what follows the port is not the number of a database/,
+    ],
+    ['a user alone', 'store', 'rediss://nat@db', 'store', /a user without a password/],
+    ['a commit class of its own', 'nat.commit', 'quorum', 'nat.commit', /quorum/],
     ['a name with spaces', 'name', 'nat one', 'name', /found "nat one"; write letters, digits/],
     ['no ports', 'ports', undefined, 'ports', /missing; write a block of fields/],
     ['an empty list of ports', 'ports', {}, 'ports', /no port; name at least one/],

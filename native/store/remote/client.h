@@ -53,6 +53,8 @@ class Client {
 
   // Returns the number of events.
   uint32_t poll();
+  // The primary is elsewhere.
+  void redirect(const std::string &host, uint16_t port) { routes_->redirect(host, port, now_ns()); }
   void close() { routes_->close(); }
 
   Event *events() { return events_.data(); }

@@ -81,6 +81,15 @@ void Connection::close() {
     pop(at(queue_from_)->sent_once ? Fate::unavailable : Fate::unsent);
 }
 
+void Connection::redirect(const std::string &host, uint16_t port, uint64_t now_ns) {
+  if (options_.endpoint.host == host && options_.endpoint.port == port) return;
+  options_.endpoint.host = host;
+  options_.endpoint.port = port;
+  id_ = 0;  // the server before, if it lives, knows of no successor; this one of no predecessor
+  if (state_ != State::down) lost("the primary is " + options_.endpoint.name() + " now", now_ns);
+  retry_at_ns_ = now_ns;
+}
+
 void Connection::submit(Request &request, uint64_t now_ns) {
   request.sent_once = false;
   request.due_ns = now_ns + options_.request_timeout_ns;

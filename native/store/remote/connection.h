@@ -49,6 +49,8 @@ class Connection {
   void submit(Request &request, uint64_t now_ns);
   // Sends, receives, settles, reconnects: whatever is due.
   void poll(uint64_t now_ns);
+  // Another server from now on: the one before is left at once.
+  void redirect(const std::string &host, uint16_t port, uint64_t now_ns);
   // Settles everything; nothing is sent after.
   void close();
 
@@ -91,7 +93,7 @@ class Connection {
   void pop(Fate fate);
   void ready(uint64_t now_ns);
 
-  const ConnectionOptions options_;
+  ConnectionOptions options_;
   std::unique_ptr<Transport> transport_;
   resp::Reader reader_;
   Greeting greeting_;

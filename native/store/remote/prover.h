@@ -42,6 +42,9 @@ class Prover {
 
   void prove(Proof &proof) { waiting_.push_back(&proof); }
   void poll(uint64_t now_ns);
+  void redirect(const std::string &host, uint16_t port, uint64_t now_ns) {
+    connection_.redirect(host, port, now_ns);
+  }
   void close();
   Connection &connection() { return connection_; }
 

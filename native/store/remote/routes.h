@@ -17,6 +17,7 @@ class Routes {
   virtual Connection &of(uint32_t group) = 0;
   virtual Prover &prover(uint32_t group) = 0;
   virtual void poll(uint64_t now_ns) = 0;
+  virtual void redirect(const std::string &host, uint16_t port, uint64_t now_ns) = 0;
   virtual void close() = 0;
 };
 
@@ -35,13 +36,19 @@ class OneServer : public Routes {
     connection_.poll(now_ns);
     if (prover_) prover_->poll(now_ns);
   }
+  void redirect(const std::string &host, uint16_t port, uint64_t now_ns) override {
+    options_.endpoint.host = host;
+    options_.endpoint.port = port;
+    connection_.redirect(host, port, now_ns);
+    if (prover_) prover_->redirect(host, port, now_ns);
+  }
   void close() override {
     connection_.close();
     if (prover_) prover_->close();
   }
 
  private:
-  const ConnectionOptions options_;
+  ConnectionOptions options_;
   const uint32_t writer_;
   Connection connection_;
   std::unique_ptr<Prover> prover_;  // made with the first table that asks for replicas

@@ -60,7 +60,7 @@ import { type NatTables, natTables } from './tables.ts';
  */
 export function nat(options: NatOptions): NetworkFunction {
   const resolved = resolve(options);
-  const tables = natTables(resolved.capacity, resolved.timeouts);
+  const tables = natTables(resolved.capacity, resolved.timeouts, options.commit ?? 'primary');
   const { bindings, ports, reserved, sessions, fragments } = tables;
   const declared = [bindings, ports, reserved, fragments, ...(isStrict(options) ? [sessions] : [])];
   return networkFunction('nat', declared, (lane) => pipeline(lane, options, resolved, tables));

@@ -1,4 +1,5 @@
 /** What a NAT is configured with. IPv4 addresses are numbers in host order, IPv6 addresses 16 bytes. */
+import type { CommitClass } from '../../state/table.ts';
 import type { Prefix6 } from '../router/ipv6/addresses.ts';
 import type { Route6 } from '../router/ipv6/route-table.ts';
 
@@ -63,6 +64,8 @@ export interface NatOptions {
   readonly routes6?: readonly NatRoute6[];
   /** Mappings at the most. Default 65,536. */
   readonly capacity?: number;
+  /** When a packet may leave: see `TableOptions.commit`. Default: primary. */
+  readonly commit?: CommitClass;
   readonly timeouts?: NatTimeouts;
   /** Accepts timeouts below the RFCs' minimum: for measurements, never for users' traffic. */
   readonly shortTimeouts?: boolean;

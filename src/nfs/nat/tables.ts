@@ -2,7 +2,7 @@
 
 import { neighbourTable } from '../../operators/route.ts';
 import { ipv4, port, record, u8, u16 } from '../../state/record.ts';
-import { alias, table } from '../../state/table.ts';
+import { alias, type CommitClass, table } from '../../state/table.ts';
 import { fragmentTable } from '../router/fragments.ts';
 import type { NatTimeouts } from './options.ts';
 
@@ -34,20 +34,20 @@ export const sessionRecord = record('session', 1, { created: u8 });
 
 export const tcpState = { opening: 0, established: 1, closing: 2 } as const;
 
-export function natTables(capacity: number, timeouts: Required<NatTimeouts>) {
+export function natTables(capacity: number, timeouts: Required<NatTimeouts>, commit: CommitClass) {
   const idleSeconds = [
     timeouts.tcpTransitory,
     timeouts.tcpEstablished,
     timeouts.udp,
     timeouts.icmp,
   ];
-  const ports = table('port', portRecord, { capacity });
+  const ports = table('port', portRecord, { capacity, commit });
   return {
-    bindings: table('binding', bindingRecord, { capacity, idleSeconds }),
+    bindings: table('binding', bindingRecord, { capacity, idleSeconds, commit }),
     ports,
     /** The same table, for the record that a packet reserves while it looks another up (hairpinning). */
     reserved: alias(ports, 'reserved'),
-    sessions: table('session', sessionRecord, { capacity: capacity * 4, idleSeconds }),
+    sessions: table('session', sessionRecord, { capacity: capacity * 4, idleSeconds, commit }),
     fragments: fragmentTable(4096),
     neighbours: neighbourTable('neighbour', 4096, 120),
   };

@@ -1,6 +1,14 @@
-/** Where a server is, as a URL says it: `unix:/path`, `redis:`, `rediss:` and `rdma:` with host and port. */
+/**
+ * Where a server is, as a URL says it: `unix:/path`; `redis:`, `rediss:` and `rdma:` with host and port;
+ * `redis+sentinel:` with the sentinels and the name that they watch.
+ */
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
+
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** What the native client needs to find the server and to be let in. */
 export interface ServerAddress {
@@ -16,48 +24,52 @@ export interface ServerAddress {
   readonly serverName?: string;
   readonly certificate?: string;
   readonly privateKey?: string;
+  /** Who knows where the primary is; host and port are theirs to say. */
+  readonly watch?: { readonly sentinels: readonly Host[]; readonly name: string };
 }
 
 /** A URL of a store that says nothing that can be connected to. */
 export class StoreUrlError extends Error {
   readonly code = 'ERR_STORE_URL';
+  /** Without the URL. */
+  readonly why: string;
 
   constructor(url: string, why: string) {
     super(`store ${withoutPassword(url)}: ${why}`);
     this.name = 'StoreUrlError';
+    this.why = why;
   }
 }
 
-/** Files of certificates that are named after the question mark: `rediss://host?ca=/etc/ca.pem`. */
-const fileParameters = new Map([
-  ['ca', 'authorities'],
-  ['cert', 'certificate'],
-  ['key', 'privateKey'],
-]);
+const schemes = ['redis', 'rediss', 'rdma', 'redis+sentinel'] as const;
+const sentinelPort = 26_379;
 
 /**
  * @throws {StoreUrlError} saying what is wrong with which part
  * @example parseAddress('rediss://nat:secret@store.example:6380/2?ca=/etc/rxnf/ca.pem')
+ * @example parseAddress('redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/nat')
  */
 export function parseAddress(text: string): ServerAddress {
   if (text.startsWith('unix:')) return unixAddress(text);
-  if (!URL.canParse(text))
-    throw new StoreUrlError(text, 'is no URL: redis://HOST:PORT, unix:/PATH');
-  const url = new URL(text);
-  const scheme = url.protocol.slice(0, -1);
-  if (scheme !== 'redis' && scheme !== 'rediss' && scheme !== 'rdma')
-    throw new StoreUrlError(text, `${scheme} is none of unix, redis, rediss and rdma`);
-  if (url.hostname === '') throw new StoreUrlError(text, 'has no host');
-  if (url.username !== '' && url.password === '')
-    throw new StoreUrlError(text, `has a user, ${url.username}, and no password`);
+  const parts = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/?]*)(\/[^?]*)?(?:\?(.*))?$/.exec(text);
+  if (!parts) throw new StoreUrlError(text, 'not a URL, as redis://HOST:PORT');
+  const [, word = '', user = '', authority = '', pathname = '', query = ''] = parts;
+  const scheme = schemes.find((known) => known === word);
+  if (!scheme) throw new StoreUrlError(text, `${word} is none of unix, ${schemes.join(', ')}`);
+  const common = credentials(text, user);
+  if (scheme === 'redis+sentinel') {
+    const [, name = '', ...rest] = pathname.split('/');
+    if (name === '') throw new StoreUrlError(text, 'no name of what the sentinels watch');
+    const sentinels = authority.split(',').map((host) => hostOf(text, host, sentinelPort));
+    const number = database(text, rest.length === 0 ? '' : `/${rest.join('/')}`);
+    return { scheme: 'redis', ...common, database: number, watch: { sentinels, name } };
+  }
   return {
     scheme,
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    database: database(text, url.pathname),
-    ...(scheme === 'rediss' && security(text, url.searchParams)),
+    ...hostOf(text, authority, 6379),
+    ...common,
+    database: database(text, pathname),
+    ...(scheme === 'rediss' && security(text, new URLSearchParams(query))),
   };
 }
 
@@ -68,20 +80,52 @@ export function withoutPassword(url: string): string {
 
 function unixAddress(text: string): ServerAddress {
   const path = text.slice('unix:'.length);
-  if (!path.startsWith('/') || path.startsWith('//') || path === '/')
-    throw new StoreUrlError(text, 'is not unix: and the absolute path of a socket');
+  if (path.startsWith('//')) throw new StoreUrlError(text, 'a path begins with one slash');
+  if (!path.startsWith('/') || path === '/') throw new StoreUrlError(text, 'not an absolute path');
   // sun_path has 108 bytes with the zero that ends it (unix(7)).
-  if (Buffer.byteLength(path) > 107)
-    throw new StoreUrlError(text, `the path has ${Buffer.byteLength(path)} bytes; 107 are allowed`);
+  const size = Buffer.byteLength(path);
+  if (size > 107) throw new StoreUrlError(text, `the path has ${size} bytes; 107 are allowed`);
   return { scheme: 'unix', path };
+}
+
+function hostOf(text: string, authority: string, otherwise: number): Host {
+  const parts = /^(?:\[([\da-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(authority);
+  const host = parts?.[1] ?? parts?.[2];
+  if (host === undefined) {
+    throw new StoreUrlError(
+      text,
+      authority === '' ? 'no host' : `${authority} is no host and port`,
+    );
+  }
+  const port = Number(parts?.[3] ?? otherwise);
+  if (port < 1 || port > 65_535) throw new StoreUrlError(text, `${port} is no port`);
+  return { host, port };
+}
+
+function credentials(text: string, user: string): { username?: string; password?: string } {
+  if (user === '') return {};
+  const [username = '', ...rest] = user.split(':');
+  const password = rest.join(':');
+  if (password === '') throw new StoreUrlError(text, 'a user without a password');
+  return {
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    password: decodeURIComponent(password),
+  };
 }
 
 function database(text: string, pathname: string): number {
   if (pathname === '' || pathname === '/') return 0;
   if (!/^\/\d{1,5}$/.test(pathname))
-    throw new StoreUrlError(text, `${pathname} after the port is not the number of a database`);
+    throw new StoreUrlError(text, 'what follows the port is not the number of a database');
   return Number(pathname.slice(1));
 }
+
+/** Files of certificates that are named after the question mark: `rediss://host?ca=/etc/ca.pem`. */
+const fileParameters = new Map([
+  ['ca', 'authorities'],
+  ['cert', 'certificate'],
+  ['key', 'privateKey'],
+]);
 
 /** The server's certificate is always checked: against the files named, or those that Node ships. */
 function security(text: string, parameters: URLSearchParams): Partial<ServerAddress> {

@@ -27,6 +27,7 @@ export class RemoteClient {
   private readonly trips: Trips[] = [];
   private readonly calls = new Map<number, Done>();
   private isThere = true;
+  private isClosed = false;
 
   constructor(lane: Lane, writer: number, options: NativeRemoteOptions) {
     this.writer = writer;
@@ -120,6 +121,11 @@ export class RemoteClient {
     }
   }
 
+  /** The server is elsewhere; nothing happens where it is known to be there. */
+  redirect(host: string, port: number): void {
+    if (!this.isClosed) native.redirectRemote(this.number, host, port);
+  }
+
   /** Reports when the store goes away, why, and when it is back. */
   private watch(lane: Lane): void {
     const { ready, problem } = this.status;
@@ -132,6 +138,7 @@ export class RemoteClient {
     const end = performance.now() + flushMilliseconds;
     while (this.calls.size > 0 && performance.now() < end) this.poll();
     native.closeRemote(this.number);
+    this.isClosed = true;
   }
 }
 

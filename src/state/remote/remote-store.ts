@@ -20,9 +20,13 @@ import {
 } from './command.ts';
 import { libraryRevision, libraryText } from './library.ts';
 import { RemoteSession } from './remote-session.ts';
+import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 
 export interface RemoteStoreOptions {
-  /** `unix:/path`, `redis://user:password@host:port/db`, `rediss://...`, `rdma://host:port`. */
+  /**
+   * `unix:/path`, `redis://user:password@host:port/db`, `rediss://...`, `rdma://host:port`,
+   * `redis+sentinel://host:port,host:port/name`.
+   */
   readonly url: string;
   /** In place of the URL's. */
   readonly username?: string;
@@ -76,8 +80,9 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
   } = options;
   if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256))
     throw new RangeError(`partitions ${partitions} is not 1 to 256`);
+  const { watch, ...address } = parseAddress(url);
   const connection: NativeRemoteOptions = {
-    ...parseAddress(url),
+    ...address,
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     clientName: `rxnf-${instance}`.replace(/[^\w.-]/g, '_'),
@@ -95,12 +100,24 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
       unproved: reason('commit-unknown'),
     },
   };
-  const ask = (words: readonly Word[]): Reply => {
-    const reply = decodeReply(native.askServer(connection, encodeCommand(words)));
+  const askAt = (options: NativeRemoteOptions, words: readonly Word[]): Reply => {
+    const reply = decodeReply(native.askServer(options, encodeCommand(words)));
     if (reply instanceof Error) throw new RemoteStoreError('ERR_STORE_REFUSED', url, reply.message);
     return reply;
   };
+  const ask = (words: readonly Word[]): Reply => askAt(located(), words);
   const taken: number[] = [];
+
+  /** The connection, to where the primary is now. */
+  function located(): NativeRemoteOptions {
+    if (!watch) return connection;
+    const { username: _, password: __, ...open } = connection;
+    const primary = findPrimaryNow(watch, (sentinel, words) =>
+      askAt({ ...open, ...sentinel, database: 0, library: '' }, words),
+    );
+    if (primary) return { ...connection, ...primary };
+    throw new RemoteStoreError('ERR_STORE_UNREACHABLE', url, `no sentinel knows ${watch.name}`);
+  }
 
   function take(): number {
     checkPartitions();
@@ -149,10 +166,26 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
         if (table.scope === 'shared') registerSchema(table);
       }
       const writer = taken.shift() ?? take();
-      const client = new RemoteClient(lane, writer, connection);
+      const client = new RemoteClient(lane, writer, located());
+      if (watch) follow(lane, client, watch);
       return new RemoteSession(lane, client, { claimLapseMilliseconds });
     },
   };
 }
 
+/** Keeps a client at the primary that the sentinels name. */
+function follow(lane: Lane, client: RemoteClient, watch: Watch): void {
+  let asking = false;
+  lane.every(followTick, () => {
+    if (asking) return;
+    asking = true;
+    void findPrimary(watch)
+      .then((primary) => primary && client.redirect(primary.host, primary.port))
+      .finally(() => {
+        asking = false;
+      });
+  });
+}
+
+const followTick = 250;
 const registry = 'rxnf:schemas';
