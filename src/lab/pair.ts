@@ -35,8 +35,11 @@ const macs = {
 export type Which = 0 | 1;
 
 export interface PairOptions {
-  /** The `store` of the instances' configuration. Default: shared memory, removed with the pair. */
-  readonly store?: string;
+  /**
+   * The `store` of the instances' configuration, or what starts it in the namespace `nat`. Default:
+   * shared memory, removed with the pair.
+   */
+  readonly store?: string | ((namespaces: Namespaces) => Promise<string>);
   readonly splitting?: SplitterPlan['splitting'];
   /** More of the `nat` block. */
   readonly nat?: object;
@@ -56,6 +59,7 @@ export class Pair {
   readonly #memory: string;
   /** Instances started so far, dead ones included. */
   readonly started: InstanceProcess[] = [];
+  readonly #store: string;
   readonly #options: PairOptions;
   readonly #splitter: BackgroundProcess;
   readonly #instances: [InstanceProcess | undefined, InstanceProcess | undefined] = [
@@ -82,7 +86,9 @@ export class Pair {
         JSON.stringify(plan),
       ]);
       await splitter.until('the splitter', 30, () => splitter.stdout.includes('"ready"'));
-      const pair = new Pair(namespaces, folders, splitter, options);
+      const { store = `shared:${folders.memory}` } = options;
+      const where = typeof store === 'string' ? store : await store(namespaces);
+      const pair = new Pair(namespaces, folders, splitter, where, options);
       await Promise.all([pair.start(0), pair.start(1)]);
       return pair;
     } catch (error) {
@@ -96,12 +102,14 @@ export class Pair {
     namespaces: Namespaces,
     folders: { readonly directory: string; readonly memory: string },
     splitter: BackgroundProcess,
+    store: string,
     options: PairOptions,
   ) {
     this.namespaces = namespaces;
     this.directory = folders.directory;
     this.#memory = folders.memory;
     this.#splitter = splitter;
+    this.#store = store;
     this.#options = options;
   }
 
@@ -157,7 +165,7 @@ export class Pair {
   }
 
   #configuration(which: Which): object {
-    const { store = `shared:${this.#memory}`, nat } = this.#options;
+    const { nat } = this.#options;
     const port = (side: 'inside' | 'outside', id: number) => ({
       device: `memif:${id},role=client,socket=${join(this.directory, 'memif.sock')}`,
       mac: macs[side],
@@ -168,7 +176,7 @@ export class Pair {
       ports: { inside: port('inside', 2 * which), outside: port('outside', 2 * which + 1) },
       nat: { inside: ['inside'], outside: 'outside', pool: [addresses.outside], ...nat },
       routes: [{ prefix: '0.0.0.0/0', via: addresses.server, port: 'outside' }],
-      store,
+      store: this.#store,
     };
   }
 }

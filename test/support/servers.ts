@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly kind?: ServerKind;
   /** Arguments after those that are always given, as on the command line. */
   readonly arguments?: readonly string[];
+  /** Starts the command, where the server is to run elsewhere. */
+  readonly start?: (command: readonly string[]) => BackgroundProcess;
   /** `--sentinel` needs a file that it may rewrite. */
   readonly configuration?: string;
 }
@@ -46,7 +48,8 @@ export class StoreServer {
 
   private static async in(folder: string, port: number, options: ServerOptions) {
     const { kind = 'redis' } = options;
-    const process = new BackgroundProcess([
+    const start = options.start ?? ((command) => new BackgroundProcess(command));
+    const process = start([
       `${kind}-server`,
       ...(options.configuration === undefined ? [] : [options.configuration]),
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],

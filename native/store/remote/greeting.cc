@@ -34,9 +34,9 @@ void Greeting::begin(Bytes &out, int64_t earlier) {
     append_command(out, "CLIENT", "LIST", "ID", static_cast<uint64_t>(earlier_));
     steps_[asked_++] = Step::find;
   }
+  if (login_.library.empty()) return;  // a sentinel, which knows neither of these
   append_command(out, "TIME");
   steps_[asked_++] = Step::time;
-  if (login_.library.empty()) return;
   append_command(out, "FCALL_RO", "rxnf1_revision", "0");
   steps_[asked_++] = Step::revision;
 }
