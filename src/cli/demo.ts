@@ -4,27 +4,31 @@
  *
  * First as the clients lived it: every packet of theirs leaves translated, their servers answer to the
  * translation that they see, and every answer must come back as it was recorded. Then the outward
- * packets alone, for the speed of one core.
+ * packets alone, for the speed of one core. At last two instances, of which one is killed.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { nat } from '../nfs/nat/nat.ts';
 import { feedOf } from '../ports/capture-feed.ts';
 import type { Probes } from '../ports/probes.ts';
-import { memoryStore } from '../state/memory-store.ts';
+import { sharedStore } from '../state/shared-store.ts';
+import type { Store } from '../state/store.ts';
 import { captureOf, replayClients } from '../testing/replay.ts';
 import { parseIpv4 } from '../wire/address.ts';
 import { type Capture, packetAt, readCapture } from '../wire/capture.ts';
 import { writeCapture } from '../wire/capture-writer.ts';
 import type { Console } from './console.ts';
+import { DemoKill } from './demo-kill.ts';
 import { demoSummary, nextSteps, rowOf, speedRow } from './demo-report.ts';
 import { DemoSpeed } from './demo-speed.ts';
 import { DemoTotals } from './demo-totals.ts';
 import { formatCount } from './live-table.ts';
 
 const captureFile = fileURLToPath(new URL('../../captures/clients.pcap', import.meta.url));
+const sharedMemory = '/dev/shm';
 const outputFile = 'out/translated.pcap';
 /** Link address of the router that the clients were recorded behind; here the NAT's. */
 const routerMac = Uint8Array.of(0x02, 0, 0, 0x99, 0, 0x01);
@@ -47,6 +51,8 @@ export interface DemoOptions {
   readonly speedSeconds?: number;
   /** Where the translated capture is written. Default out/translated.pcap. */
   readonly output?: string;
+  /** False: the kill is over the replay, whatever could be had. Default true. */
+  readonly live?: boolean;
 }
 
 export class DemoCommand {
@@ -63,33 +69,40 @@ export class DemoCommand {
   async run(options: DemoOptions = {}): Promise<number> {
     const { replaySeconds = 5, speedSeconds = 2, output = outputFile } = options;
     const capture = readCapture(new Uint8Array(readFileSync(captureFile)));
-    const store = memoryStore({ name: 'demo' });
+    const memory = mkdtempSync(
+      join(existsSync(sharedMemory) ? sharedMemory : tmpdir(), 'rxnf-demo-'),
+    );
+    const newStore = () => sharedStore({ path: mkdtempSync(join(memory, 'store-')) });
+    const store = newStore();
     const outward = feedOf(outwardPackets(capture), { kind: 'unpaced' });
     // Open from the beginning: the mappings live in the store as long as a lane holds it.
     const speed = new DemoSpeed(nat(natOptions), store, outward, routerMac);
     try {
       this.console.print(
-        `A NAT over ${formatCount(capture.count)} recorded frames of real clients, whose servers are acted: they answer to\nthe translations that they see. External address 198.18.0.1, embedded store, one lane.\n`,
+        `A NAT over ${formatCount(capture.count)} recorded frames of real clients, whose servers are acted: they answer to\nthe translations that they see. External address 198.18.0.1, state in shared memory, one lane.\n`,
       );
       const totals = this.replay(capture, store, replaySeconds, output);
       this.measure(speed, speedSeconds, totals);
       const hasDpdk = this.probes.dpdk() !== undefined;
-      this.console.print(
-        `\n${demoSummary(totals, speed, output)}\n\n${nextSteps(output, hasDpdk)}`,
+      this.console.print(`\n${demoSummary(totals, speed, output)}`);
+      const canBeLive = hasDpdk && options.live !== false;
+      const survived = await new DemoKill(this.console).run(
+        nat(natOptions),
+        newStore,
+        capture,
+        canBeLive,
       );
-      return totals.missing + totals.malformed === 0 && totals.conserved ? 0 : 1;
+      this.console.print(`\n${nextSteps(output, hasDpdk)}`);
+      const isRight = totals.missing + totals.malformed === 0 && totals.conserved && survived;
+      return isRight ? 0 : 1;
     } finally {
       speed.close();
+      rmSync(memory, { recursive: true, force: true });
     }
   }
 
   /** Passes over the whole capture until the time is over; the first one's packets are written. */
-  private replay(
-    capture: Capture,
-    store: ReturnType<typeof memoryStore>,
-    seconds: number,
-    output: string,
-  ): DemoTotals {
+  private replay(capture: Capture, store: Store, seconds: number, output: string): DemoTotals {
     const totals = new DemoTotals();
     const end = performance.now() + seconds * 1000;
     do {

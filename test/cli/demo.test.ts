@@ -17,7 +17,7 @@ const checksums = ['ip', 'tcp', 'udp', 'icmp'].map((it) => `${it}.checksum.statu
 describe('the demonstration', () => {
   const output = join(directory, 'translated.pcap');
   const { console, out } = testConsole();
-  const quick = { replaySeconds: 1.2, speedSeconds: 1.2, output };
+  const quick = { replaySeconds: 1.2, speedSeconds: 1.2, output, live: false };
   const status = new DemoCommand(console, fakeProbes({ dpdk: () => undefined })).run(quick);
 
   it('brings every packet of every flow where it belongs', async () => {
@@ -34,6 +34,17 @@ describe('the demonstration', () => {
     );
     expect(out.text).toMatch(/^outward alone, full bursts {2}packets in .* [\d.]+ Mpps$/m);
     expect(out.text).not.toContain('\x1b');
+  });
+
+  it('kills one of two instances, and tells what each flow missed', async () => {
+    await status;
+    expect(out.text).toMatch(/Two instances, one killed, over the replay/);
+    const [, lost, missed] =
+      /(\d+) packets died with .*, (\d+) of them missed/.exec(out.text) ?? [];
+    expect(Number(lost)).toBeGreaterThan(0);
+    expect(Number(missed)).toBeLessThanOrEqual(Number(lost));
+    expect(out.text).toMatch(/^ {2}(tcp|udp|icmp) 10\.99\.0\.\d+.* - .*: \d+ out, \d+ back$/m);
+    expect(out.text).toContain('Every flow went on under the translation that it had.');
   });
 
   it('ends with what to try next, without DPDK where there is none', async () => {
