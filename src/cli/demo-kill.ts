@@ -37,8 +37,7 @@ export class DemoKill {
       `\nTwo instances, one killed, over the replay (live connections: ${lacking}).\n`,
     );
     const killAtFrame = Math.floor(capture.count / 2);
-    const options = { store: store(), debug: false, timing: 'fast', killAtFrame } as const;
-    const result = replayClients(nf, capture, options);
+    const result = replayClients(nf, capture, { store: store(), debug: false, killAtFrame });
     this.console.print(replayReport(result));
     return result.missing <= result.lost && result.malformed.length === 0;
   }
