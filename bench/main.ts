@@ -1,11 +1,15 @@
 /**
- * Runs a benchmark: `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
+ * Runs a benchmark:
+ * `npm run bench -- store [--quick] [--json FILE] [--rounds N] [--flows 100k] [--burst 32,64,256]
+ * [--in-flight 1,2,4,8] [--seconds S]`, or
+ * `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
  * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--churn-minutes 10] [--only NAME,...] [--seconds S] [--core N]`.
  */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type DatapathOptions, datapath } from './datapath/datapath.ts';
+import { type StoreOptions, store } from './store/store.ts';
 import { UsageError } from './usage-error.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -24,6 +28,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     seconds: { type: 'string' },
     core: { type: 'string' },
+    'in-flight': { type: 'string' },
   },
 });
 
@@ -36,11 +41,28 @@ try {
 }
 
 async function main(): Promise<number> {
-  if (positionals.length !== 1 || positionals[0] !== 'datapath') {
-    console.error(`usage: npm run bench -- datapath [options]; got: ${positionals.join(' ')}`);
-    return 2;
-  }
-  return datapath(datapathOptions());
+  const [name] = positionals;
+  if (positionals.length === 1 && name === 'datapath') return datapath(datapathOptions());
+  if (positionals.length === 1 && name === 'store') return store(storeOptions());
+  console.error(`usage: npm run bench -- datapath|store [options]; got: ${positionals.join(' ')}`);
+  return 2;
+}
+
+/** `--quick` is a smoke run of under 30 s. */
+function storeOptions(): StoreOptions {
+  const { quick } = values;
+  return {
+    root,
+    build: `${root}/build`,
+    flows: count(values.flows ?? (quick ? '10k' : '100k')),
+    bursts: list(values.burst ?? (quick ? '' : '32,64,256')).map(count),
+    inFlight: list(values['in-flight'] ?? (quick ? '4' : '1,2,4,8')).map(count),
+    rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
+    warmup: quick ? 1 : 3,
+    seconds: number('seconds', values.seconds ?? (quick ? '1' : '2')),
+    quick,
+    ...(values.json !== undefined && { json: values.json }),
+  };
 }
 
 /** `--quick` is a smoke run of well under a minute: every contender, once. */

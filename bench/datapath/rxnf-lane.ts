@@ -1,27 +1,36 @@
 /**
- * What does one lane of rxnf forward on one core? Runs forwarding, the NAT, or the NAT with a TypeScript
- * function called for every packet, over the same looped capture and tables as the C++ contenders, and
- * prints one line of JSON.
+ * What does one lane of rxnf forward on one core? Runs forwarding, the NAT, the NAT with a TypeScript
+ * function called for every packet, or a lookup for every packet and nothing else, over the same looped
+ * capture and tables as the C++ contenders, and prints one line of JSON.
  *
- *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback
+ *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback|lookup
  *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES
- *        [--sample-seconds S] [-- EAL...]
+ *        [--store STORE] [--commit-replicas N] [--in-flight W] [--rest] [--sample-seconds S] [-- EAL...]
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   type LanePort,
-  memoryStore,
+  lookupState,
   type NetworkFunction,
   nat,
   networkFunction,
   openLane,
+  parse,
+  type Store,
   synchronousOperator,
+  type Table,
 } from 'rxnf';
+import { parseStore } from '../../src/instance/config-store.ts';
+import { sleeper } from '../../src/instance/lane-loop.ts';
+import { openStore } from '../../src/instance/open-store.ts';
 import { buildFolder, native } from '../../src/native.ts';
 import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
+import { looked, type RegisterColumns } from '../../src/streams/batch.ts';
 import type { Lane } from '../../src/streams/lane.ts';
-import { forward } from '../../src/streams/verdict.ts';
+import { noPacket } from '../../src/streams/traits.ts';
+import { drop, forward } from '../../src/streams/verdict.ts';
+import { latencyMicroseconds } from '../../src/telemetry/latency.ts';
 import type { MemorySample } from './contenders.ts';
 import { devices, inside, mtu, neighbours, outside, pool, routes } from './world.ts';
 
@@ -39,9 +48,15 @@ const { values, positionals } = parseArgs({
     buffers: { type: 'string', default: '32767' },
     room: { type: 'string', default: '2176' },
     'sample-seconds': { type: 'string' },
+    store: { type: 'string' },
+    'in-flight': { type: 'string' },
+    'commit-replicas': { type: 'string' },
+    /** Sleep a little where there is nothing to do: for what the client itself costs. */
+    rest: { type: 'boolean', default: false },
   },
 });
 
+const missing = drop('not-there');
 /** Frames that wait in a device while the lane pauses; more are lost. */
 const receiveDescriptors = 1024;
 
@@ -59,6 +74,7 @@ const nfs: Record<string, () => NetworkFunction> = {
     }),
   nat: () => benchmarkNat('kernels'),
   'nat-callback': () => benchmarkNat('callback'),
+  lookup: lookupOnly,
 };
 
 function benchmarkNat(translation: 'kernels' | 'callback'): NetworkFunction {
@@ -82,6 +98,28 @@ function benchmarkNat(translation: 'kernels' | 'callback'): NetworkFunction {
       shortTimeouts: true,
     }),
     translation,
+    ...(values['commit-replicas'] !== undefined && {
+      commit: { replicas: Number(values['commit-replicas']) },
+    }),
+  });
+}
+
+/** Of the NAT's bindings, which it must find there. */
+function lookupOnly(): NetworkFunction {
+  const [bindings] = benchmarkNat('kernels').tables as [Table];
+  return networkFunction('lookup', [bindings], (lane) => {
+    const out = forward(lane.port('outside'));
+    return (packets) =>
+      packets.pipe(
+        parse({ ports: { inside: { acceptAny: true } } }),
+        lookupState(bindings, { key: 'source-endpoint', refresh: noPacket, attend: 'misses' }),
+        synchronousOperator('forwardHits', () => (batch) => {
+          const { state } = batch.registers[0] as RegisterColumns;
+          for (let row = 0; row < batch.count; row++)
+            if (batch.verdict[row] === 0)
+              batch.verdict[row] = state[row] === looked.hit ? out : missing;
+        }),
+      );
   });
 }
 
@@ -116,10 +154,14 @@ interface Run {
 /** Packets, batches, the last receive and the longest pause between two, by the lane clock. */
 const tally = { packets: 0, batches: 1, last: 2, longestPause: 3 } as const;
 
+const sleep = sleeper();
+const restMicroseconds = 20;
+
 /** Counts in an array: a number kept across calls would be allocated anew for every breath. */
 function breatheSomewhat(lane: Lane, counts: Float64Array): void {
   for (let i = 0; i < 256; i++) {
     const received = lane.breathe();
+    if (received === 0 && values.rest) sleep(restMicroseconds);
     counts[tally.packets] = (counts[tally.packets] as number) + received;
     if (received > 0) counts[tally.batches] = (counts[tally.batches] as number) + 1;
     const now = lane.nowNanoseconds;
@@ -170,18 +212,31 @@ function breatheAndSample(lane: Lane, seconds: number, samples: MemorySample[]):
   return sum;
 }
 
+function store(): Store {
+  const choice = parseStore(values.store ?? 'memory');
+  if (choice === undefined || 'why' in choice) throw new Error(`--store ${values.store}: no store`);
+  return openStore(
+    choice.kind === 'memory'
+      ? { kind: 'memory', name: 'bench', seed: 1 }
+      : { ...choice, instance: 'bench' },
+  );
+}
+
 const make = nfs[values.nf];
 if (!make) throw new Error(`--nf ${values.nf}: there are ${Object.keys(nfs).join(', ')}`);
 const ports = openPorts();
-const lane = openLane(make(), memoryStore({ seed: 1 }), {
+const lane = openLane(make(), store(), {
   pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
   ports,
   burst: Number(values.burst),
+  // One is being filled while the others are out.
+  ...(values['in-flight'] !== undefined && { batches: Number(values['in-flight']) + 1 }),
 });
 breatheFor(lane, Number(values.warmup));
 globalThis.gc?.();
 const heap = process.memoryUsage().heapUsed;
 const before = lane.statistics();
+const latencyBefore = lane.latency();
 const memory: MemorySample[] = [];
 const run = breatheAndSample(lane, Number(values.seconds), memory);
 const allocated = process.memoryUsage().heapUsed - heap;
@@ -195,6 +250,9 @@ process.stdout.write(
     packets: run.packets,
     forwarded,
     dropped: Object.fromEntries(Object.entries(after.dropped).filter(([, n]) => n > 0)),
+    latency: latencyMicroseconds(lane.latency().map((n, i) => n - (latencyBefore[i] as number))),
+    cpuSeconds: run.cpuSeconds,
+    seconds: run.seconds,
     bytesPerBatch: Math.max(0, allocated) / run.batches,
     ...(memory.length > 0 && { memory }),
     longestPauseMicroseconds: run.longestPause / 1000,

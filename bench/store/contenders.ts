@@ -1,0 +1,155 @@
+/** Who takes part in the benchmark of stores: each a process of its own, on the core that the server leaves. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Latency } from '../../src/telemetry/latency.ts';
+import type { BenchServer } from './server.ts';
+
+export interface StoreRun {
+  readonly root: string;
+  readonly core: number;
+  readonly seconds: number;
+  readonly warmup: number;
+  readonly flows: number;
+  readonly burst: number;
+  readonly inFlight: number;
+  readonly capture: string;
+  /** EAL's arguments for memory. */
+  readonly memory: readonly string[];
+}
+
+/** What one run came to. */
+export interface StoreAnswer {
+  /** Lookups, or packets, a second. */
+  readonly perSecond: number;
+  /** Of the client's processor, where it rests while it waits. */
+  readonly cpuNanoseconds?: number;
+  readonly latency?: Latency;
+}
+
+const startSeconds = 60;
+
+export async function run(core: number, command: readonly string[], seconds: number) {
+  const { stdout } = await promisify(execFile)('taskset', ['-c', String(core), ...command], {
+    timeout: (startSeconds + seconds) * 1000,
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 24,
+  });
+  return stdout;
+}
+
+const lastLine = (text: string) => text.trim().split('\n').at(-1) ?? '';
+
+interface ClientLine {
+  readonly lookups: number;
+  readonly hits: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+function ofClient(text: string): StoreAnswer {
+  const { lookups, hits, seconds, cpuSeconds } = JSON.parse(lastLine(text)) as ClientLine;
+  if (hits !== lookups) throw new Error(`${lookups - hits} of ${lookups} keys were not there`);
+  return { perSecond: lookups / seconds, cpuNanoseconds: (cpuSeconds * 1e9) / lookups };
+}
+
+function clientArguments(run: StoreRun, server: BenchServer, transport: 'unix' | 'tcp'): string[] {
+  return [
+    ...(transport === 'unix' ? ['--socket', server.socket] : ['--port', String(server.port)]),
+    ...['--keys', String(run.flows), '--batch', String(run.burst)],
+    ...['--in-flight', String(run.inFlight), '--seconds', String(run.seconds)],
+  ];
+}
+
+export async function bareClient(
+  of: StoreRun,
+  server: BenchServer,
+  transport: 'unix' | 'tcp' = 'unix',
+  fill = false,
+): Promise<StoreAnswer> {
+  const program = `${of.root}/build/bench/resp_client`;
+  const command = [program, ...clientArguments(of, server, transport), ...(fill ? ['--fill'] : [])];
+  return ofClient(await run(of.core, command, of.seconds));
+}
+
+export async function ioredisClient(of: StoreRun, server: BenchServer): Promise<StoreAnswer> {
+  const program = [
+    process.execPath,
+    '--conditions=source',
+    `${of.root}/bench/store/ioredis-client.ts`,
+  ];
+  const command = [...program, ...clientArguments(of, server, 'unix')];
+  return ofClient(await run(of.core, command, of.seconds));
+}
+
+/** The server's own benchmark program at the same command. */
+export async function serversOwn(of: StoreRun, server: BenchServer): Promise<StoreAnswer> {
+  // It is told how many calls, not for how long: as many as 5 million lookups a second would be.
+  const calls = Math.ceil((of.seconds * 5e6) / of.burst);
+  const command = [
+    ...[`${server.kind}-benchmark`, '-s', server.socket, '-c', '1', '-P', String(of.inFlight)],
+    ...['-n', String(calls), '-r', String(of.flows), '--csv', 'MGET'],
+    ...Array.from({ length: of.burst }, () => '{00}benches/0000__rand_int__'),
+  ];
+  const csv = lastLine(await run(of.core, command, of.seconds * 4));
+  // "test","rps",...: the test's name has commas of its own, but no quote.
+  const callsPerSecond = Number(/^"[^"]*","([\d.]+)"/.exec(csv)?.[1]);
+  return { perSecond: callsPerSecond * of.burst };
+}
+
+interface LaneLine {
+  readonly packets: number;
+  readonly forwarded: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly latency?: Latency;
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export interface LaneChoice {
+  readonly nf: 'lookup' | 'nat';
+  /** As in a configuration. */
+  readonly store: string;
+  readonly rest?: boolean;
+  readonly replicas?: number;
+  /** Share of new flows, with the library that makes them. */
+  readonly newFlows?: { readonly share: number; readonly library: string };
+}
+
+export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswer> {
+  const { newFlows } = choice;
+  const command = [
+    ...(newFlows ? ['env', `LD_PRELOAD=${newFlows.library}`, `CHURN=${newFlows.share}`] : []),
+    ...[process.execPath, '--expose-gc', '--conditions=source'],
+    ...[`${of.root}/bench/datapath/rxnf-lane.ts`, '--nf', choice.nf, '--store', choice.store],
+    ...['--capture', of.capture, '--flows', String(of.flows), '--burst', String(of.burst)],
+    ...['--in-flight', String(of.inFlight), '--warmup', String(of.warmup)],
+    ...['--seconds', String(of.seconds), '--buffers', '26384', '--room', '1664'],
+    ...(choice.rest ? ['--rest'] : []),
+    ...(choice.replicas ? ['--commit-replicas', String(choice.replicas)] : []),
+    ...(newFlows ? ['--capacity', '1010000', '--idle-ms', '1000'] : []),
+    ...['--', '--no-pci', '--no-telemetry', '--log-level=3', ...of.memory],
+  ];
+  const line = JSON.parse(
+    lastLine(await run(of.core, command, of.seconds + of.warmup)),
+  ) as LaneLine;
+  const { packets, forwarded, seconds, cpuSeconds, latency, dropped } = line;
+  if (forwarded < packets * 0.99)
+    throw new Error(`${forwarded} of ${packets} were forwarded: ${JSON.stringify(dropped)}`);
+  return {
+    perSecond: forwarded / seconds,
+    ...(choice.rest && { cpuNanoseconds: (cpuSeconds * 1e9) / packets }),
+    ...(latency && { latency }),
+  };
+}
+
+/** A folder of shared memory for the time of `use`. */
+export async function withSharedMemory<T>(use: (store: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join('/dev/shm', 'rxnf-bench-'));
+  try {
+    return await use(`shared:${folder}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
