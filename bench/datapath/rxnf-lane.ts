@@ -155,7 +155,7 @@ interface Run {
 const tally = { packets: 0, batches: 1, last: 2, longestPause: 3 } as const;
 
 const sleep = sleeper();
-const restMicroseconds = 20;
+const restMicroseconds = 100;
 
 /** Counts in an array: a number kept across calls would be allocated anew for every breath. */
 function breatheSomewhat(lane: Lane, counts: Float64Array): void {

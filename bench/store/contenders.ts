@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Latency } from '../../src/telemetry/latency.ts';
+import { BUFFER_ROOM, SPARE_BUFFERS } from '../datapath/eal.ts';
 import type { BenchServer } from './server.ts';
 
 export interface StoreRun {
@@ -35,6 +36,9 @@ export async function run(core: number, command: readonly string[], seconds: num
     timeout: (startSeconds + seconds) * 1000,
     killSignal: 'SIGKILL',
     maxBuffer: 1 << 24,
+  }).catch((error: Error & { stderr?: string }) => {
+    const words = (error.stderr ?? '').split('\n').find((line) => /error/i.test(line));
+    throw new Error(words ?? error.message, { cause: error });
   });
   return stdout;
 }
@@ -114,7 +118,11 @@ export interface LaneChoice {
   readonly rest?: boolean;
   readonly replicas?: number;
   /** Share of new flows, with the library that makes them. */
-  readonly newFlows?: { readonly share: number; readonly library: string };
+  readonly newFlows?: {
+    readonly share: number;
+    readonly library: string;
+    readonly idleMilliseconds: number;
+  };
 }
 
 export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswer> {
@@ -125,10 +133,11 @@ export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswe
     ...[`${of.root}/bench/datapath/rxnf-lane.ts`, '--nf', choice.nf, '--store', choice.store],
     ...['--capture', of.capture, '--flows', String(of.flows), '--burst', String(of.burst)],
     ...['--in-flight', String(of.inFlight), '--warmup', String(of.warmup)],
-    ...['--seconds', String(of.seconds), '--buffers', '26384', '--room', '1664'],
+    ...['--seconds', String(of.seconds), '--buffers', String(of.flows + SPARE_BUFFERS)],
+    ...['--room', String(BUFFER_ROOM)],
     ...(choice.rest ? ['--rest'] : []),
     ...(choice.replicas ? ['--commit-replicas', String(choice.replicas)] : []),
-    ...(newFlows ? ['--capacity', '1010000', '--idle-ms', '1000'] : []),
+    ...(newFlows ? ['--capacity', '1010000', '--idle-ms', String(newFlows.idleMilliseconds)] : []),
     ...['--', '--no-pci', '--no-telemetry', '--log-level=3', ...of.memory],
   ];
   const line = JSON.parse(

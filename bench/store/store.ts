@@ -41,6 +41,8 @@ export interface StoreOptions {
 }
 
 const newFlows = 0.1;
+/** Mappings that a NAT has room for under new flows, each idle for a second. */
+const CHURNED = 1_010_000;
 const burst = 128;
 const own4 = "server's own benchmark W=4";
 
@@ -57,7 +59,7 @@ export async function store(options: StoreOptions): Promise<number> {
   const { root, build, flows } = options;
   buildContenders(root, build);
   const about = metadata(root);
-  const kind = presentServers().at(-1);
+  const [kind] = presentServers();
   if (kind === undefined) {
     console.error('no redis-server or valkey-server: install one of them');
     return 1;
@@ -80,7 +82,7 @@ export async function store(options: StoreOptions): Promise<number> {
       burst,
       inFlight: 4,
       capture: capture(`${build}/bench`, flows),
-      memory: memoryArguments(memoryNeeded(flows, 2 * flows)),
+      memory: memoryArguments(memoryNeeded(flows, CHURNED)),
     };
     await bareClient({ ...base, seconds: 0.1 }, server, 'unix', true);
     serverNanoseconds = await withSharedMemory(async (shared) => {
@@ -186,20 +188,26 @@ function contestsOf(
     'rxnf NAT, memory',
   );
   if (options.quick || !existsSync(churnLibrary(options.build))) return list;
-  const churn = { share: newFlows, library: churnLibrary(options.build) };
+  const library = churnLibrary(options.build);
   const flowsOf = (answer: StoreAnswer) => ({ ...answer, perSecond: answer.perSecond * newFlows });
-  const fresh = (name: string, at: string, replicas?: number) =>
+  // A million mappings are to be enough for all that live at once.
+  const fresh = (name: string, at: string, idleMilliseconds: number, replicas?: number) =>
     add(name, 'flows/s', async () =>
       flowsOf(
         await lane(
           { ...base, inFlight: 8 },
-          { nf: 'nat', store: at, newFlows: churn, ...(replicas && { replicas }) },
+          {
+            nf: 'nat',
+            store: at,
+            newFlows: { share: newFlows, library, idleMilliseconds },
+            ...(replicas && { replicas }),
+          },
         ),
       ),
     );
-  fresh('new flows, primary', unix);
-  if (replicated) fresh('new flows, replicas: 1', `unix:${replicated.socket}`, 1);
-  fresh('new flows, shared memory', shared);
+  fresh('new flows, primary', unix, 1000);
+  if (replicated) fresh('new flows, replicas: 1', `unix:${replicated.socket}`, 1000, 1);
+  fresh('new flows, shared memory', shared, 100);
   return list;
 }
 

@@ -4,7 +4,7 @@
  * The number is the protocol's version. `libraryRevision` grows with every change of the text that
  * keeps the protocol; a client replaces an older revision that it finds, never a newer one.
  */
-export const libraryRevision = 1;
+export const libraryRevision = 2;
 
 /**
  * A value is cut as 1-8 version, 9-16 deadline, 17 timer, 18 flags, 19-20 and 21-24 schema, 25- record.
@@ -329,7 +329,9 @@ local function lease(keys, args)
     if not number then break end
     numbers[#numbers + 1] = tonumber(number)
   end
-  for _, number in ipairs(numbers) do redis.call('HSET', out, number, stamp) end
+  local stamps = {}
+  for i, number in ipairs(numbers) do stamps[2 * i - 1], stamps[2 * i] = number, stamp end
+  if #stamps > 0 then redis.call('HSET', out, unpack(stamps)) end
   redis.call('HSET', out, 'w' .. writer, now .. ' ' .. token .. ' ' .. table.concat(numbers, ' '))
   return numbers
 end

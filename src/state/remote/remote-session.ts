@@ -82,7 +82,9 @@ export class RemoteSession implements StoreSession {
 
   /** Hashing fills partitions unevenly: by four standard deviations at the most. */
   private partitionCapacity({ capacity }: Table): number {
-    const mean = capacity / this.client.partitions;
+    const { partitions } = this.client;
+    if (partitions === 1) return capacity;
+    const mean = capacity / partitions;
     return Math.ceil(mean + 4 * Math.sqrt(mean));
   }
 

@@ -39,7 +39,10 @@ export interface RemoteStoreOptions {
   readonly connectMilliseconds?: number;
   /** What was claimed and not confirmed comes again after so long. Default 30,000. */
   readonly claimLapseMilliseconds?: number;
-  /** Parts of each table's keys, at most 256; the same for every user of a server. Default 16. */
+  /**
+   * Parts of each table's keys, at most 256; the same for every user of a server. Default 1: several are
+   * for servers that share the keys, and each costs its own accounts.
+   */
   readonly partitions?: number;
 }
 
@@ -75,7 +78,7 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     username,
     password,
     instance = `pid-${process.pid}`,
-    partitions = 16,
+    partitions = 1,
     claimLapseMilliseconds = 30_000,
   } = options;
   if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256))

@@ -15,6 +15,18 @@ describe.each(serverKinds())('%s', (kind) => {
     store: remoteStore({ url: `unix:${server.socket}`, claimLapseMilliseconds: 1000 }),
     clock: 'real',
     claimsLapseMilliseconds: 1000,
+    exactCapacity: true,
+    close: () => undefined,
+  }));
+
+  storeContract(`a ${kind} server over TCP, in partitions`, () => ({
+    store: remoteStore({
+      url: `redis://127.0.0.1:${server.port}/1`,
+      claimLapseMilliseconds: 1000,
+      partitions: 16,
+    }),
+    clock: 'real',
+    claimsLapseMilliseconds: 1000,
     exactCapacity: false,
     close: () => undefined,
   }));
