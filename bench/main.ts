@@ -1,6 +1,6 @@
 /**
  * Runs a benchmark:
- * `npm run bench -- store [--quick] [--json FILE] [--rounds N] [--flows 100k] [--burst 32,64,256]
+ * `npm run bench -- store [--quick] [--json FILE] [--rounds N] [--flows 10k] [--burst 32,64,256]
  * [--in-flight 1,2,4,8] [--seconds S]`, or
  * `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
  * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--churn-minutes 10] [--only NAME,...] [--seconds S] [--core N]`.
@@ -54,11 +54,11 @@ function storeOptions(): StoreOptions {
   return {
     root,
     build: `${root}/build`,
-    flows: count(values.flows ?? (quick ? '10k' : '100k')),
+    flows: count(values.flows ?? '10k'),
     bursts: list(values.burst ?? (quick ? '' : '32,64,256')).map(count),
     inFlight: list(values['in-flight'] ?? (quick ? '4' : '1,2,4,8')).map(count),
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '3')),
-    warmup: quick ? 1 : 3,
+    warmup: 1,
     seconds: number('seconds', values.seconds ?? (quick ? '1' : '2')),
     quick,
     ...(values.json !== undefined && { json: values.json }),

@@ -229,8 +229,8 @@ const lane = openLane(make(), store(), {
   pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
   ports,
   burst: Number(values.burst),
-  // One is being filled while the others are out.
-  ...(values['in-flight'] !== undefined && { batches: Number(values['in-flight']) + 1 }),
+  // A batch that comes back is sent and filled again in one breath: so many are out at the most.
+  ...(values['in-flight'] !== undefined && { batches: Number(values['in-flight']) }),
 });
 breatheFor(lane, Number(values.warmup));
 globalThis.gc?.();
@@ -248,6 +248,7 @@ process.stdout.write(
     mpps,
     nsPerPacket: (run.cpuSeconds * 1e9) / run.packets,
     packets: run.packets,
+    packetsEver: after.received[0],
     forwarded,
     dropped: Object.fromEntries(Object.entries(after.dropped).filter(([, n]) => n > 0)),
     latency: latencyMicroseconds(lane.latency().map((n, i) => n - (latencyBefore[i] as number))),

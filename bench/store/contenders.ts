@@ -22,10 +22,14 @@ export interface StoreRun {
 
 /** What one run came to. */
 export interface StoreAnswer {
-  /** Lookups, or packets, a second. */
+  /** Lookups, packets or new flows a second. */
   readonly perSecond: number;
-  /** Of the client's processor, where it rests while it waits. */
+  /** Lookups in all, those of a warm-up too: what the server must have counted. */
+  readonly lookups: number;
+  /** Of the client's processor for a lookup, where it rests while it waits. */
   readonly cpuNanoseconds?: number;
+  /** Of the server's processor for a key. */
+  readonly serverNanoseconds?: number;
   readonly latency?: Latency;
 }
 
@@ -52,10 +56,14 @@ interface ClientLine {
   readonly cpuSeconds: number;
 }
 
-function ofClient(text: string): StoreAnswer {
+function ofClient(text: string, rests: boolean): StoreAnswer {
   const { lookups, hits, seconds, cpuSeconds } = JSON.parse(lastLine(text)) as ClientLine;
   if (hits !== lookups) throw new Error(`${lookups - hits} of ${lookups} keys were not there`);
-  return { perSecond: lookups / seconds, cpuNanoseconds: (cpuSeconds * 1e9) / lookups };
+  return {
+    perSecond: lookups / seconds,
+    lookups,
+    ...(rests && { cpuNanoseconds: (cpuSeconds * 1e9) / lookups }),
+  };
 }
 
 function clientArguments(run: StoreRun, server: BenchServer, transport: 'unix' | 'tcp'): string[] {
@@ -66,15 +74,25 @@ function clientArguments(run: StoreRun, server: BenchServer, transport: 'unix' |
   ];
 }
 
+export interface BareChoice {
+  readonly transport?: 'unix' | 'tcp';
+  /** Sleeps until there is a reply; else it polls, as a lane does. */
+  readonly rest?: boolean;
+  /** Makes the keys first. */
+  readonly fill?: boolean;
+}
+
 export async function bareClient(
   of: StoreRun,
   server: BenchServer,
-  transport: 'unix' | 'tcp' = 'unix',
-  fill = false,
+  { transport = 'unix', rest = false, fill = false }: BareChoice = {},
 ): Promise<StoreAnswer> {
-  const program = `${of.root}/build/bench/resp_client`;
-  const command = [program, ...clientArguments(of, server, transport), ...(fill ? ['--fill'] : [])];
-  return ofClient(await run(of.core, command, of.seconds));
+  const command = [
+    ...[`${of.root}/build/bench/resp_client`, ...clientArguments(of, server, transport)],
+    ...(rest ? ['--rest'] : []),
+    ...(fill ? ['--fill'] : []),
+  ];
+  return ofClient(await run(of.core, command, of.seconds), rest);
 }
 
 export async function ioredisClient(of: StoreRun, server: BenchServer): Promise<StoreAnswer> {
@@ -84,7 +102,7 @@ export async function ioredisClient(of: StoreRun, server: BenchServer): Promise<
     `${of.root}/bench/store/ioredis-client.ts`,
   ];
   const command = [...program, ...clientArguments(of, server, 'unix')];
-  return ofClient(await run(of.core, command, of.seconds));
+  return ofClient(await run(of.core, command, of.seconds), true);
 }
 
 /** The server's own benchmark program at the same command. */
@@ -99,11 +117,12 @@ export async function serversOwn(of: StoreRun, server: BenchServer): Promise<Sto
   const csv = lastLine(await run(of.core, command, of.seconds * 4));
   // "test","rps",...: the test's name has commas of its own, but no quote.
   const callsPerSecond = Number(/^"[^"]*","([\d.]+)"/.exec(csv)?.[1]);
-  return { perSecond: callsPerSecond * of.burst };
+  return { perSecond: callsPerSecond * of.burst, lookups: calls * of.burst };
 }
 
 interface LaneLine {
   readonly packets: number;
+  readonly packetsEver: number;
   readonly forwarded: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
@@ -143,11 +162,12 @@ export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswe
   const line = JSON.parse(
     lastLine(await run(of.core, command, of.seconds + of.warmup)),
   ) as LaneLine;
-  const { packets, forwarded, seconds, cpuSeconds, latency, dropped } = line;
+  const { packets, packetsEver, forwarded, seconds, cpuSeconds, latency, dropped } = line;
   if (forwarded < packets * 0.99)
     throw new Error(`${forwarded} of ${packets} were forwarded: ${JSON.stringify(dropped)}`);
   return {
     perSecond: forwarded / seconds,
+    lookups: packetsEver,
     ...(choice.rest && { cpuNanoseconds: (cpuSeconds * 1e9) / packets }),
     ...(latency && { latency }),
   };

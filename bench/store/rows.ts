@@ -1,7 +1,7 @@
 /** From what each round came to, to the rows of the report. */
 import { median, quantile } from '../datapath/statistics.ts';
 import type { StoreAnswer } from './contenders.ts';
-import type { Contest } from './store.ts';
+import type { Contest } from './contests.ts';
 
 export interface StoreRow {
   readonly name: string;
@@ -13,26 +13,37 @@ export interface StoreRow {
   readonly ratio?: number;
   /** Nanoseconds of the client's processor for a lookup. */
   readonly cpuNanoseconds?: number;
+  /** Nanoseconds of the server's processor for a key. */
+  readonly serverNanoseconds?: number;
+  /** How much of the server's one core the median rate takes, by that. */
+  readonly serverShare?: number;
   /** Latency from receive to transmit, microseconds. */
   readonly p50?: number;
   readonly p99?: number;
   readonly p999?: number;
 }
 
+/** @param answers by contest, one a round; undefined where it failed */
 export function storeRows(
   contests: readonly Pick<Contest, 'name' | 'unit' | 'ratioTo'>[],
-  answers: ReadonlyMap<string, readonly StoreAnswer[]>,
+  answers: ReadonlyMap<string, readonly (StoreAnswer | undefined)[]>,
 ): StoreRow[] {
   return contests.flatMap(({ name, unit, ratioTo }) => {
-    const list = answers.get(name) ?? [];
+    const rounds = answers.get(name) ?? [];
+    const list = rounds.flatMap((answer) => answer ?? []);
     if (list.length === 0) return [];
-    const values = list.map(({ perSecond }) => perSecond);
     const others = ratioTo === undefined ? [] : (answers.get(ratioTo) ?? []);
-    const ratios = values
-      .slice(0, others.length)
-      .map((value, round) => value / (others[round] as StoreAnswer).perSecond);
-    const cpu = list.flatMap(({ cpuNanoseconds }) => cpuNanoseconds ?? []);
+    const ratios = rounds.flatMap((answer, round) => {
+      const other = others[round];
+      return answer && other ? answer.perSecond / other.perSecond : [];
+    });
+    const values = list.map(({ perSecond }) => perSecond);
+    const server = list.flatMap(({ serverNanoseconds }) => serverNanoseconds ?? []);
     const latencies = list.flatMap(({ latency }) => latency ?? []);
+    const shares = list.flatMap(({ perSecond, serverNanoseconds }) =>
+      serverNanoseconds === undefined ? [] : (perSecond * serverNanoseconds) / 1e9,
+    );
+    const cpu = list.flatMap(({ cpuNanoseconds }) => cpuNanoseconds ?? []);
     return [
       {
         name,
@@ -41,6 +52,10 @@ export function storeRows(
         p90: quantile(values, 0.9),
         ...(ratioTo !== undefined && ratios.length > 0 && { ratioTo, ratio: median(ratios) }),
         ...(cpu.length > 0 && { cpuNanoseconds: median(cpu) }),
+        ...(server.length > 0 && {
+          serverNanoseconds: median(server),
+          ...(unit !== 'flows/s' && { serverShare: median(shares) }),
+        }),
         ...(latencies.length > 0 && {
           p50: median(latencies.map(({ p50 }) => p50)),
           p99: median(latencies.map(({ p99 }) => p99)),

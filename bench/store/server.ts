@@ -80,6 +80,21 @@ export class BenchServer {
   }
 }
 
+/** A primary and a replica that follows it. */
+export async function replicatedPair(kind: ServerKind, core: number) {
+  const primary = await BenchServer.start(kind, core);
+  const following = ['--replicaof', '127.0.0.1', String(primary.port)];
+  const replica = await BenchServer.start(kind, core, following);
+  await primary.followed(1);
+  return {
+    primary,
+    async stop() {
+      await replica.stop();
+      await primary.stop();
+    },
+  };
+}
+
 /** The servers that there are. */
 export function presentServers(): ServerKind[] {
   return (['redis', 'valkey'] as const).filter((kind) => {

@@ -4,27 +4,25 @@
  * new flows at each commit class.
  *
  * The server has one core, the client the other. Contenders take turns, and ratios are taken within a
- * round. Rates are means over a whole run. What the server counts is checked against what the clients say.
+ * round. Rates are means over a whole run. What the clients say is checked against what the server counts.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { buildContenders, churnLibrary } from '../datapath/build.ts';
 import { memoryArguments, memoryNeeded } from '../datapath/eal.ts';
 import { metadata } from '../datapath/metadata.ts';
-import { median, quantile } from '../datapath/statistics.ts';
 import { capture } from '../datapath/traffic.ts';
 import { type Bar, judgeStore } from './bars.ts';
 import {
   bareClient,
-  ioredisClient,
   lane,
   type StoreAnswer,
   type StoreRun,
-  serversOwn,
   withSharedMemory,
 } from './contenders.ts';
+import { type Contest, contests } from './contests.ts';
 import { type StoreRow, storeRows } from './rows.ts';
-import { BenchServer, presentServers } from './server.ts';
+import { BenchServer, presentServers, replicatedPair } from './server.ts';
 
 export interface StoreOptions {
   readonly root: string;
@@ -40,23 +38,14 @@ export interface StoreOptions {
   readonly json?: string;
 }
 
-const newFlows = 0.1;
-/** Mappings that a NAT has room for under new flows, each idle for a second. */
+/** Mappings that a NAT has room for under new flows. */
 const CHURNED = 1_010_000;
 const burst = 128;
-const own4 = "server's own benchmark W=4";
-
-/** One thing that is measured, in every round. */
-export interface Contest {
-  readonly name: string;
-  readonly unit: 'lookups/s' | 'packets/s' | 'flows/s';
-  readonly ratioTo?: string;
-  measure(): Promise<StoreAnswer>;
-}
+const serverCore = 0;
 
 /** Prints the report. Its result is the exit code: 1 when a contender failed. */
 export async function store(options: StoreOptions): Promise<number> {
-  const { root, build, flows } = options;
+  const { root, build, flows, rounds, seconds, warmup, inFlight, bursts, quick } = options;
   buildContenders(root, build);
   const about = metadata(root);
   const [kind] = presentServers();
@@ -64,192 +53,96 @@ export async function store(options: StoreOptions): Promise<number> {
     console.error('no redis-server or valkey-server: install one of them');
     return 1;
   }
-  const serverCore = 0;
-  const core = availableParallelism() - 1;
+  const base: StoreRun = {
+    root,
+    core: availableParallelism() - 1,
+    seconds,
+    warmup,
+    flows,
+    burst,
+    inFlight: 4,
+    capture: capture(`${build}/bench`, flows),
+    memory: memoryArguments(memoryNeeded(flows, CHURNED)),
+  };
   const server = await BenchServer.start(kind, serverCore);
-  const replicated = options.quick ? undefined : await replicatedPair(kind, serverCore);
-  const answers = new Map<string, StoreAnswer[]>();
-  const failures: string[] = [];
-  let contests: Contest[] = [];
-  let serverNanoseconds: number[] = [];
+  const pair = quick ? undefined : await replicatedPair(kind, serverCore);
+  const full = pair && { replicated: pair.primary, churn: churnLibrary(build) };
   try {
-    const base: StoreRun = {
-      root,
-      core,
-      seconds: options.seconds,
-      warmup: options.warmup,
-      flows,
-      burst,
-      inFlight: 4,
-      capture: capture(`${build}/bench`, flows),
-      memory: memoryArguments(memoryNeeded(flows, CHURNED)),
-    };
-    await bareClient({ ...base, seconds: 0.1 }, server, 'unix', true);
-    serverNanoseconds = await withSharedMemory(async (shared) => {
-      contests = contestsOf(base, options, server, replicated?.primary, shared);
-      const costs: number[] = [];
-      for (let round = 1; round <= options.rounds; round++) {
-        costs.push(await checkServer(base, server));
-        for (const contest of contests) {
-          progress(`round ${round} of ${options.rounds}: ${contest.name}`);
-          try {
-            const list = answers.get(contest.name) ?? [];
-            list.push(await contest.measure());
-            answers.set(contest.name, list);
-          } catch (error) {
-            failures.push(`${contest.name}: ${(error as Error).message.split('\n')[0]}`);
-          }
-        }
-      }
-      return costs;
-    });
+    await fill(base, server);
+    const { rows, failures } = await withSharedMemory((shared) =>
+      compete(contests({ base, inFlight, bursts, server, shared, ...(full && { full }) }), rounds),
+    );
+    const bars = judgeStore(rows);
+    print(rows, bars, `${kind}, ${rounds} round(s) of ${seconds} s, ${flows} keys`);
+    for (const failure of failures) console.error(`failed: ${failure}`);
+    if (options.json) {
+      const document = {
+        metadata: { ...about, server: kind, rounds, seconds, flows },
+        rows,
+        bars,
+        failures,
+      };
+      writeFileSync(options.json, `${JSON.stringify(document, undefined, 2)}\n`);
+    }
+    return failures.length > 0 ? 1 : 0;
   } finally {
     await server.stop();
-    await replicated?.stop();
+    await pair?.stop();
   }
-  const rows = storeRows(contests, answers);
-  rows.push({
-    name: `${kind} server, a key of a batch`,
-    unit: 'ns CPU',
-    median: median(serverNanoseconds),
-    p90: quantile(serverNanoseconds, 0.9),
-  });
-  const bars = judgeStore(rows);
-  print(rows, bars, `${kind}, ${options.rounds} round(s) of ${options.seconds} s, ${flows} keys`);
-  for (const failure of failures) console.error(`failed: ${failure}`);
-  if (options.json) {
-    const { rounds, seconds } = options;
-    const document = {
-      metadata: { ...about, server: kind, rounds, seconds },
-      rows,
-      bars,
-      failures,
-    };
-    writeFileSync(options.json, `${JSON.stringify(document, undefined, 2)}\n`);
-  }
-  return failures.length > 0 ? 1 : 0;
 }
 
-function contestsOf(
-  base: StoreRun,
-  options: StoreOptions,
-  server: BenchServer,
-  replicated: BenchServer | undefined,
-  shared: string,
-): Contest[] {
-  const unix = `unix:${server.socket}`;
-  const tcp = `redis://127.0.0.1:${server.port}`;
-  const list: Contest[] = [];
-  const add = (
-    name: string,
-    unit: Contest['unit'],
-    measure: () => Promise<StoreAnswer>,
-    ratioTo?: string,
-  ) => list.push({ name, unit, measure, ...(ratioTo !== undefined && { ratioTo }) });
-  if (!options.quick) {
-    add(own4, 'lookups/s', () => serversOwn(base, server));
-  }
-  const own = options.quick ? undefined : own4;
-  add('ioredis W=4', 'lookups/s', () => ioredisClient(base, server));
-  // The NAT first: it makes the bindings that the lookups find.
-  for (const w of options.inFlight) {
-    const at: StoreRun = { ...base, inFlight: w };
-    add(`bare C W=${w}`, 'lookups/s', () => bareClient(at, server), w === 4 ? own : undefined);
-    add(
-      `rxnf NAT, unix W=${w}`,
-      'packets/s',
-      () => lane(at, { nf: 'nat', store: unix }),
-      `bare C W=${w}`,
-    );
-    add(
-      `rxnf lookup W=${w}`,
-      'lookups/s',
-      () => lane(at, { nf: 'lookup', store: unix }),
-      `bare C W=${w}`,
-    );
-    if (w === 4)
-      add(
-        `rxnf lookup W=${w}, resting`,
-        'lookups/s',
-        () => lane(at, { nf: 'lookup', store: unix, rest: true }),
-        'ioredis W=4',
-      );
-    add(`rxnf NAT, tcp W=${w}`, 'packets/s', () => lane(at, { nf: 'nat', store: tcp }));
-  }
-  for (const size of options.bursts)
-    add(`rxnf NAT, unix W=4 burst ${size}`, 'packets/s', () =>
-      lane({ ...base, burst: size }, { nf: 'nat', store: unix }),
-    );
-  add('rxnf NAT, memory', 'packets/s', () => lane(base, { nf: 'nat', store: 'memory' }));
-  add(
-    'rxnf NAT, shared memory',
-    'packets/s',
-    () => lane(base, { nf: 'nat', store: shared }),
-    'rxnf NAT, memory',
-  );
-  if (options.quick || !existsSync(churnLibrary(options.build))) return list;
-  const library = churnLibrary(options.build);
-  const flowsOf = (answer: StoreAnswer) => ({ ...answer, perSecond: answer.perSecond * newFlows });
-  // A million mappings are to be enough for all that live at once.
-  const fresh = (name: string, at: string, idleMilliseconds: number, replicas?: number) =>
-    add(name, 'flows/s', async () =>
-      flowsOf(
-        await lane(
-          { ...base, inFlight: 8 },
-          {
-            nf: 'nat',
-            store: at,
-            newFlows: { share: newFlows, library, idleMilliseconds },
-            ...(replicas && { replicas }),
-          },
-        ),
-      ),
-    );
-  fresh('new flows, primary', unix, 1000);
-  if (replicated) fresh('new flows, replicas: 1', `unix:${replicated.socket}`, 1000, 1);
-  fresh('new flows, shared memory', shared, 100);
-  return list;
+/** The keys of the bare clients, and a NAT's bindings: a server's memory is the same for all. */
+async function fill(base: StoreRun, server: BenchServer): Promise<void> {
+  await bareClient({ ...base, seconds: 0.1 }, server, { fill: true });
+  await lane({ ...base, seconds: 0.1, warmup: 3 }, { nf: 'nat', store: `unix:${server.socket}` });
 }
 
-/** What a key costs the server; that it counts as many as the client says. */
-async function checkServer(base: StoreRun, server: BenchServer): Promise<number> {
+async function compete(list: readonly Contest[], rounds: number) {
+  const answers = new Map<string, (StoreAnswer | undefined)[]>(list.map(({ name }) => [name, []]));
+  const failures: string[] = [];
+  for (let round = 1; round <= rounds; round++)
+    for (const contest of list) {
+      progress(`round ${round} of ${rounds}: ${contest.name}`);
+      try {
+        answers.get(contest.name)?.push(await checked(contest));
+      } catch (error) {
+        answers.get(contest.name)?.push(undefined);
+        failures.push(`${contest.name}: ${(error as Error).message.split('\n')[0]}`);
+      }
+    }
+  return { rows: storeRows(list, answers), failures };
+}
+
+/** A lookup that the server has not seen is none. */
+async function checked({ server, measure }: Contest): Promise<StoreAnswer> {
+  if (server === undefined) return measure();
   const before = await server.counters();
-  const answer = await bareClient(base, server);
+  const answer = await measure();
   const after = await server.counters();
   const keys = after.keys - before.keys;
-  const said = answer.perSecond * base.seconds;
-  if (Math.abs(keys - said) > said * 0.02 + 4 * base.burst)
-    throw new Error(`the client says ${Math.round(said)} lookups, the server counts ${keys}`);
-  return ((after.cpuSeconds - before.cpuSeconds) * 1e9) / keys;
-}
-
-async function replicatedPair(kind: 'redis' | 'valkey', core: number) {
-  const primary = await BenchServer.start(kind, core);
-  const replica = await BenchServer.start(kind, core, [
-    '--replicaof',
-    '127.0.0.1',
-    String(primary.port),
-  ]);
-  await primary.followed(1);
-  return {
-    primary,
-    async stop() {
-      await replica.stop();
-      await primary.stop();
-    },
-  };
+  if (keys < 0.98 * answer.lookups)
+    throw new Error(`it says ${answer.lookups} lookups, the server counts ${keys}`);
+  return { ...answer, serverNanoseconds: ((after.cpuSeconds - before.cpuSeconds) * 1e9) / keys };
 }
 
 function print(rows: readonly StoreRow[], bars: readonly Bar[], how: string): void {
   console.log(`\n${how}`);
-  for (const { name, unit, median, ratio, ratioTo, p50, p99, p999 } of rows) {
-    const value = unit.endsWith('/s') ? `${(median / 1e6).toFixed(3)} M` : median.toFixed(1);
-    const compared = ratio === undefined ? '' : `  ${ratio.toFixed(2)} of ${ratioTo}`;
-    const times =
-      p50 === undefined
-        ? ''
-        : `  p50 ${p50.toFixed(0)} p99 ${p99?.toFixed(0)} p99.9 ${p999?.toFixed(0)} us`;
-    console.log(`${name.padEnd(36)} ${value.padStart(10)} ${unit}${compared}${times}`);
+  for (const row of rows) {
+    const parts = [
+      `${row.name.padEnd(32)} ${(row.median / 1e6).toFixed(3).padStart(7)} M ${row.unit}`,
+    ];
+    if (row.ratio !== undefined) parts.push(`${row.ratio.toFixed(2)} of ${row.ratioTo}`);
+    if (row.cpuNanoseconds !== undefined)
+      parts.push(`client ${row.cpuNanoseconds.toFixed(0)} ns CPU`);
+    if (row.serverNanoseconds !== undefined)
+      parts.push(
+        `server ${row.serverNanoseconds.toFixed(0)} ns${row.serverShare === undefined ? '' : `, ${(row.serverShare * 100).toFixed(0)} % of it`}`,
+      );
+    if (row.p50 !== undefined)
+      parts.push(
+        `p50 ${row.p50.toFixed(0)} p99 ${row.p99?.toFixed(0)} p99.9 ${row.p999?.toFixed(0)} us`,
+      );
+    console.log(parts.join('  '));
   }
   for (const { bar, measured, holds } of bars)
     console.log(`${holds ? 'holds ' : 'MISSED'} ${bar}: ${measured.toFixed(2)}`);

@@ -7,7 +7,8 @@ const contest = (name: string, ratioTo?: string) => ({
   unit: 'lookups/s' as const,
   ...(ratioTo !== undefined && { ratioTo }),
 });
-const rates = (...perSecond: number[]) => perSecond.map((value) => ({ perSecond: value }));
+const rates = (...perSecond: number[]) =>
+  perSecond.map((value) => ({ perSecond: value, lookups: value }));
 
 describe('the rows of the benchmark of stores', () => {
   it('have ratios of the same round, and their median', () => {
@@ -31,19 +32,40 @@ describe('the rows of the benchmark of stores', () => {
     ]);
   });
 
+  it('compare only rounds in which both were measured', () => {
+    const rows = storeRows(
+      [contest('native', 'bare')],
+      new Map([
+        ['bare', [undefined, ...rates(20, 40)]],
+        ['native', [...rates(5, 10), undefined]],
+      ]),
+    );
+    expect(rows[0]).toMatchObject({ median: 7.5, ratio: 0.5 });
+  });
+
   it('leave out who failed, and carry what a lookup costs and takes', () => {
     const latency = { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 };
     const rows = storeRows(
       [contest('failed'), contest('native', 'failed')],
-      new Map([['native', [{ perSecond: 5, cpuNanoseconds: 70, latency }]]]),
+      new Map([
+        [
+          'native',
+          [
+            undefined,
+            { perSecond: 5e6, lookups: 9, cpuNanoseconds: 70, serverNanoseconds: 180, latency },
+          ],
+        ],
+      ]),
     );
     expect(rows).toEqual([
       {
         name: 'native',
         unit: 'lookups/s',
-        median: 5,
-        p90: 5,
+        median: 5e6,
+        p90: 5e6,
         cpuNanoseconds: 70,
+        serverNanoseconds: 180,
+        serverShare: 0.9,
         p50: 1,
         p99: 3,
         p999: 4,
