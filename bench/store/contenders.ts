@@ -31,6 +31,8 @@ export interface StoreAnswer {
   /** Of the server's processor for a key. */
   readonly serverNanoseconds?: number;
   readonly latency?: Latency;
+  /** Processors that other processes of the machine had meanwhile. */
+  readonly others?: number;
 }
 
 const startSeconds = 60;

@@ -21,6 +21,8 @@ export interface StoreRow {
   readonly p50?: number;
   readonly p99?: number;
   readonly p999?: number;
+  /** Processors that other processes of the machine had in the worst round. */
+  readonly others?: number;
 }
 
 /** @param answers by contest, one a round; undefined where it failed */
@@ -43,6 +45,7 @@ export function storeRows(
     const shares = list.flatMap(({ perSecond, serverNanoseconds }) =>
       serverNanoseconds === undefined ? [] : (perSecond * serverNanoseconds) / 1e9,
     );
+    const strangers = list.flatMap(({ others: share }) => share ?? []);
     const cpu = list.flatMap(({ cpuNanoseconds }) => cpuNanoseconds ?? []);
     return [
       {
@@ -61,6 +64,7 @@ export function storeRows(
           p99: median(latencies.map(({ p99 }) => p99)),
           p999: median(latencies.map(({ p999 }) => p999)),
         }),
+        ...(strangers.length > 0 && { others: Math.max(...strangers) }),
       },
     ];
   });

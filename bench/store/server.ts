@@ -50,6 +50,10 @@ export class BenchServer {
     throw new Error(`${kind}-server did not answer within 5 s`);
   }
 
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
   /** What the server itself counts: keys that were looked up, and seconds of its processor. */
   async counters(): Promise<{ keys: number; cpuSeconds: number }> {
     const field = (text: string, name: string) =>
@@ -88,6 +92,7 @@ export async function replicatedPair(kind: ServerKind, core: number) {
   await primary.followed(1);
   return {
     primary,
+    replica,
     async stop() {
       await replica.stop();
       await primary.stop();
