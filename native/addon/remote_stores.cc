@@ -32,7 +32,6 @@ ConnectionOptions connection_options(const Napi::Object &o) {
   c.endpoint.server_name = text(o, "serverName");
   c.endpoint.certificate = text(o, "certificate");
   c.endpoint.private_key = text(o, "privateKey");
-  c.endpoint.rdma_library = text(o, "rdmaLibrary");
   c.login.user = text(o, "username");
   c.login.password = text(o, "password");
   c.login.client_name = text(o, "clientName");

@@ -28,8 +28,7 @@ std::unique_ptr<Transport> dial(const Endpoint &endpoint) {
     case Scheme::tls:
       return std::make_unique<TlsSocket>(endpoint);
     default:
-      return rdma::connect(endpoint.rdma_library,
-                           {.address = endpoint.host, .port = endpoint.port});
+      return rdma::connect({.address = endpoint.host, .port = endpoint.port});
   }
 }
 

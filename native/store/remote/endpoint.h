@@ -23,8 +23,6 @@ struct Endpoint {
   // Of a client that the server wants to see signed, in PEM; both or none.
   std::string certificate, private_key;
 
-  std::string rdma_library;  // path of librxnf_rdma.so
-
   std::string name() const;  // as in a URL, for reports
 };
 

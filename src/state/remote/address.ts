@@ -3,6 +3,7 @@
  * `redis+sentinel:` with the sentinels and the name that they watch.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
 export interface Host {
@@ -64,9 +65,12 @@ export function parseAddress(text: string): ServerAddress {
     const number = database(text, rest.length === 0 ? '' : `/${rest.join('/')}`);
     return { scheme: 'redis', ...common, database: number, watch: { sentinels, name } };
   }
+  const host = hostOf(text, authority, 6379);
+  if (scheme === 'rdma' && isIP(host.host) === 0)
+    throw new StoreUrlError(text, `${host.host} is a name: RDMA wants the server's IP address`);
   return {
     scheme,
-    ...hostOf(text, authority, 6379),
+    ...host,
     ...common,
     database: database(text, pathname),
     ...(scheme === 'rediss' && security(text, new URLSearchParams(query))),

@@ -41,6 +41,15 @@ export class RemoteClient {
     lane.onClose(() => this.close());
   }
 
+  /** Waits for the connection, for so long at the most, so that the first packets find it. */
+  connect(milliseconds: number): void {
+    const end = performance.now() + milliseconds;
+    while (!this.status.ready && performance.now() < end) {
+      native.pollRemote(this.number);
+      pause(1);
+    }
+  }
+
   addTable(name: string, shape: RemoteTableShape): number {
     return native.addRemoteTable(this.number, name, shape);
   }
@@ -140,6 +149,11 @@ export class RemoteClient {
     native.closeRemote(this.number);
     this.isClosed = true;
   }
+}
+
+/** Blocks the thread. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 const unavailable = new ServerRefusal('the store is away');

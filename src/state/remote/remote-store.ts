@@ -19,6 +19,8 @@ import {
   type Word,
 } from './command.ts';
 import { libraryRevision, libraryText } from './library.ts';
+import { checkRdma } from './rdma-checks.ts';
+import { systemRdmaProbes } from './rdma-probes.ts';
 import { RemoteSession } from './remote-session.ts';
 import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 
@@ -68,7 +70,7 @@ const tries = 8;
 /**
  * Asks the server for what a lane needs when it is opened, waiting for it; after that nothing waits.
  *
- * @throws `ERR_STORE_URL`; when a lane is opened `ERR_STORE_UNREACHABLE`, `ERR_STORE_REFUSED` (user,
+ * @throws `ERR_STORE_URL`, {@link RdmaError}; when a lane is opened `ERR_STORE_UNREACHABLE`, `ERR_STORE_REFUSED` (user,
  *   password, permissions), `ERR_STORE_PARTITIONS`, `ERR_STORE_WRITERS`, `ERR_SCHEMA`
  * @example openLane(nf, remoteStore({ url: 'unix:/run/valkey/valkey.sock' }), ...)
  */
@@ -110,6 +112,7 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
   };
   const ask = (words: readonly Word[]): Reply => askAt(located(), words);
   const taken: number[] = [];
+  if (address.scheme === 'rdma') mustBeReachable(address.host as string);
 
   /** The connection, to where the primary is now. */
   function located(): NativeRemoteOptions {
@@ -170,10 +173,17 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
       }
       const writer = taken.shift() ?? take();
       const client = new RemoteClient(lane, writer, located());
+      client.connect(connection.connectMilliseconds);
       if (watch) follow(lane, client, watch);
       return new RemoteSession(lane, client, { claimLapseMilliseconds });
     },
   };
+}
+
+/** What is in the way on this machine, before a connection that could only say that it failed. */
+function mustBeReachable(address: string): void {
+  const problem = checkRdma({ field: 'store', address, connections: 1 }, systemRdmaProbes());
+  if (problem) throw problem;
 }
 
 /** Keeps a client at the primary that the sentinels name. */

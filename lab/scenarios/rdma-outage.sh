@@ -1,0 +1,18 @@
+# A NAT drops and counts what comes while its server over RDMA is away, and goes on when it is back.
+# seconds: 150
+rdma_up
+server_up
+nat_configuration outage 400 >/run/work/outage.yaml
+nat_run outage >/run/work/outage.log 2>&1 &
+nat=$!
+until_true 40 grep -q '"ready"' /run/work/outage.log || { tail -30 /run/work/outage.log; free -m; exit 1; }
+sleep 2
+server_down
+until_true 10 grep -q 'store-away' /run/work/outage.log
+sleep 1
+server_up
+until_true 15 grep -q 'store-back' /run/work/outage.log
+wait "$nat" || refuse "$(cat /run/work/outage.log)"
+contains '"event":"summary"' /run/work/outage.log
+grep -oE '"store-(unavailable|timeout)":[1-9][0-9]*' /run/work/outage.log || refuse 'nothing was dropped for the store'
+server_down
