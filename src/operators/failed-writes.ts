@@ -207,7 +207,7 @@ export class FailedWrites {
         continue;
       }
       if (!decider?.decided(batch, row)) continue;
-      batch.withdraw(row);
+      decider.withdraw(batch, row);
       verdict[row] = instead ?? 0;
       if (instead === undefined) decider.decide(batch, row);
     }

@@ -4,7 +4,6 @@
  */
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
-import type { Place } from '../state/cursor.ts';
 import type { PacketBatch } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
 import type { Packet } from '../streams/packet.ts';
@@ -16,20 +15,16 @@ export class Predicate {
   private readonly lane: Lane;
   private readonly ask: PacketPredicate<unknown>;
   private readonly packet: Packet;
-  private readonly places: readonly Place[];
 
   constructor(lane: Lane, ask: PacketPredicate<never>) {
-    const { packet, cursors } = authorPacket(lane);
     this.lane = lane;
     this.ask = ask as PacketPredicate<unknown>;
-    this.packet = packet;
-    this.places = cursors.map((cursor) => cursor.place);
+    this.packet = authorPacket(lane).packet;
   }
 
   /** The answer about one pending row. */
   holds(batch: PacketBatch, row: number): boolean {
     this.packet.move(batch, row);
-    for (let i = 0; i < this.places.length; i++) (this.places[i] as Place).move(batch, row);
     try {
       return this.ask(this.packet);
     } catch (error) {

@@ -1,8 +1,8 @@
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
-import type { Place, RecordCursor } from '../state/cursor.ts';
+import type { RecordCursor } from '../state/cursor.ts';
 import type { AnyTable, Table } from '../state/table.ts';
-import type { Decider, PacketBatch, RegisterColumns } from '../streams/batch.ts';
+import type { Decider, PacketBatch } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
 import {
   type BatchOperator,
@@ -10,8 +10,11 @@ import {
   synchronousOperator,
 } from '../streams/operator.ts';
 import type { Packet } from '../streams/packet.ts';
-import { everyPacket, matches, type WhereMask } from '../streams/traits.ts';
+import { everyPacket, type WhereMask } from '../streams/traits.ts';
 import type { Verdict } from '../streams/verdict.ts';
+import { AttendedRows } from './attended-rows.ts';
+import { type AuthorLoop, authorLoop, type Shown } from './author-loop.ts';
+import { Decisions } from './decisions.ts';
 import type { LookedTables } from './looked-tables.ts';
 
 /**
@@ -53,131 +56,115 @@ export function transform<F>(
   const decide = (listed ? second : first) as Decide<F>;
   const options = ((listed ? third : second) ?? {}) as TransformOptions;
   return synchronousOperator('transform', (lane) => {
-    const author = new Author(lane, decide as Decide<unknown>, listed ? tables : lane.tables);
-    if (!listed) return (batch) => author.everyRow(batch, options.where ?? everyPacket);
-    const registers = tables.map((table) => lane.register(table.name));
-    return (batch) => author.attendedRows(batch, registers, options.where ?? everyPacket);
+    const registers = listed ? tables.map((table) => lane.register(table.name)) : undefined;
+    const author = new Author(
+      lane,
+      decide as Decide<unknown>,
+      registers,
+      options.where ?? everyPacket,
+    );
+    if (!registers) return (batch) => author.everyRow(batch);
+    return (batch) => author.attendedRows(batch, registers);
   });
 }
 
 /** One author's function at work in one lane. */
-class Author implements Decider {
+class Author implements Decider, Shown {
   private readonly lane: Lane;
-  private readonly run: Decide<unknown>;
+  readonly run: Decide<unknown>;
+  readonly mask: WhereMask;
+  private readonly loop: AuthorLoop;
+  /** Whose attended rows it is shown; undefined: every row. */
+  private readonly registers: readonly number[] | undefined;
   private readonly packet: Packet;
-  /** By batch, by row: the lease in which this function decided it last. */
-  private readonly leases: Float64Array[] = [];
   private readonly cursors: readonly RecordCursor[];
-  private readonly places: readonly Place[];
+  /** By batch. */
+  private readonly decisions: Decisions[] = [];
+  private readonly rows: AttendedRows;
 
-  constructor(lane: Lane, run: Decide<unknown>, tables: readonly { readonly name: string }[]) {
+  constructor(
+    lane: Lane,
+    run: Decide<unknown>,
+    registers: readonly number[] | undefined,
+    mask: WhereMask,
+  ) {
+    const { packet, cursors } = authorPacket(lane);
     this.lane = lane;
     this.run = run;
-    const { packet, cursors } = authorPacket(lane);
+    this.registers = registers;
     this.packet = packet;
-    this.cursors = tables.map((table) => cursors[lane.register(table.name)] as RecordCursor);
-    this.places = this.cursors.map((cursor) => cursor.place);
+    this.cursors = cursors;
+    this.rows = new AttendedRows(registers ?? []);
+    this.loop = authorLoop(lane);
+    this.mask = mask;
   }
 
-  everyRow(batch: PacketBatch, mask: WhereMask): void {
+  everyRow(batch: PacketBatch): void {
     for (let r = 0; r < batch.registers.length; r++) batch.deciders[r] = this;
-    const { count, verdict, traits } = batch;
-    for (let row = 0; row < count; row++) {
-      if (verdict[row] === 0 && matches(traits[row] as number, mask)) this.first(batch, row);
-    }
-    if (this.lane.debug) this.packet.expire();
+    this.show(batch, undefined, batch.count);
   }
 
   /** Rows that any of the registers attended, each once, in the batch's order. */
-  attendedRows(batch: PacketBatch, registers: readonly number[], mask: WhereMask): void {
-    let attending = 0;
-    let only = 0;
-    for (let k = 0; k < registers.length; k++) {
-      const r = registers[k] as number;
-      batch.deciders[r] = this;
-      if (batch.attendedCount(r) === 0) continue;
-      attending++;
-      only = r;
-    }
-    if (attending === 0) return;
-    if (attending > 1) this.merge(batch, registers, mask);
-    else
-      this.list(
-        batch,
-        (batch.registers[only] as RegisterColumns).attended,
-        batch.attendedCount(only),
-        mask,
-      );
+  attendedRows(batch: PacketBatch, registers: readonly number[]): void {
+    for (let k = 0; k < registers.length; k++) batch.deciders[registers[k] as number] = this;
+    const count = this.rows.collect(batch);
+    if (count > 0) this.show(batch, this.rows.list, count);
+  }
+
+  private show(batch: PacketBatch, rows: Uint16Array | undefined, count: number): void {
+    const decisions = this.of(batch);
+    decisions.begin(batch);
+    this.packet.keeper = decisions;
+    this.loop(this, batch, rows, count);
+    this.packet.keeper = undefined;
+    decisions.end(batch);
     if (this.lane.debug) this.packet.expire();
   }
 
-  private list(batch: PacketBatch, rows: Uint16Array, count: number, mask: WhereMask): void {
-    for (let i = 0; i < count; i++) {
-      this.decideIf(batch, rows[i] as number, mask);
+  private of(batch: PacketBatch): Decisions {
+    let decisions = this.decisions[batch.index];
+    if (!decisions) {
+      decisions = new Decisions(batch.capacity);
+      this.decisions[batch.index] = decisions;
     }
+    return decisions;
   }
 
-  private readonly positions = new Uint16Array(8);
-
-  private merge(batch: PacketBatch, registers: readonly number[], mask: WhereMask): void {
-    this.positions.fill(0);
-    for (;;) {
-      let next = 0xffff;
-      for (let k = 0; k < registers.length; k++) {
-        const r = registers[k] as number;
-        const at = this.positions[k] as number;
-        if (at < batch.attendedCount(r)) {
-          const row = (batch.registers[r] as RegisterColumns).attended[at] as number;
-          if (row < next) next = row;
-        }
-      }
-      if (next === 0xffff) return;
-      for (let k = 0; k < registers.length; k++) {
-        const r = registers[k] as number;
-        const at = this.positions[k] as number;
-        if (
-          at < batch.attendedCount(r) &&
-          (batch.registers[r] as RegisterColumns).attended[at] === next
-        ) {
-          this.positions[k] = at + 1;
-        }
-      }
-      this.decideIf(batch, next, mask);
-    }
+  pass(batch: PacketBatch, row: number): void {
+    this.of(batch).pass(row);
   }
 
-  private decideIf(batch: PacketBatch, row: number, mask: WhereMask): void {
-    if (batch.verdict[row] === 0 && matches(batch.traits[row] as number, mask))
-      this.first(batch, row);
-  }
-
-  private first(batch: PacketBatch, row: number): void {
-    let leases = this.leases[batch.index];
-    if (!leases) {
-      leases = new Float64Array(batch.capacity);
-      this.leases[batch.index] = leases;
-    }
-    leases[row] = batch.lease;
-    batch.beginAuthor(row);
-    this.decide(batch, row);
+  threw(batch: PacketBatch, row: number, error: unknown): void {
+    if (error instanceof AssertionError) throw error;
+    batch.verdict[row] = -callbackError;
+    this.cursors.forEach((cursor, register) => {
+      if ((this.packet.followed & (1 << register)) !== 0) cursor.place.restore();
+    });
+    this.lane.report({ event: 'callback-error', message: String(error) });
   }
 
   decided(batch: PacketBatch, row: number): boolean {
-    return this.leases[batch.index]?.[row] === batch.lease;
+    return this.of(batch).has(batch, row, this.registers);
   }
 
-  /** Also called by `writeState`, when a write lost. A throw drops the packet; the pipe lives. */
+  withdraw(batch: PacketBatch, row: number): void {
+    this.of(batch).withdraw(batch, row);
+  }
+
+  /** Called by `writeState`, when a write lost. */
   decide(batch: PacketBatch, row: number): void {
-    this.packet.move(batch, row);
-    for (let i = 0; i < this.places.length; i++) (this.places[i] as Place).move(batch, row);
+    const { packet } = this;
+    const decisions = this.of(batch);
+    packet.keeper = decisions;
+    packet.move(batch, row);
     try {
-      const verdict = this.run(this.packet);
-      if (verdict !== undefined) batch.verdict[row] = verdict as number;
+      const decided = this.run(packet);
+      if (decided !== undefined) batch.verdict[row] = decided as number;
     } catch (error) {
-      if (error instanceof AssertionError) throw error;
-      batch.verdict[row] = -callbackError;
-      for (const place of this.places) place.restore();
-      this.lane.report({ event: 'callback-error', message: String(error) });
+      this.threw(batch, row, error);
     }
+    packet.keeper = undefined;
+    decisions.decidedAgain(batch, row);
+    if (this.lane.debug) packet.expire();
   }
 }

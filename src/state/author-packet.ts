@@ -1,10 +1,15 @@
 /**
  * The packet cursor that authors' functions get, with a property for each of the lane's tables. One
  * per lane, whoever asks: functions run one at a time, and one hidden class keeps them fast.
+ *
+ * A record's cursor follows the packet when it is first asked for: what a function does not look at
+ * costs nothing.
  */
+import type { PacketBatch } from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
 import { Packet } from '../streams/packet.ts';
 import { cursorFor, type RecordCursor } from './cursor.ts';
+import type { Place } from './place.ts';
 import type { AnyTable } from './table.ts';
 
 export interface AuthorPacket {
@@ -21,12 +26,41 @@ export function authorPacket(lane: Lane): AuthorPacket {
     const cursors = lane.tables.map((table, register) =>
       cursorFor(table as AnyTable, register, lane.anyBatch),
     );
-    const packet = new Packet(lane.pool.arena);
-    for (const [register, table] of lane.tables.entries()) {
-      Object.assign(packet, { [table.name]: cursors[register] });
+    class LanePacket extends Packet {
+      protected override enter(batch: PacketBatch): void {
+        super.enter(batch);
+        for (const { place } of cursors) place.enter(batch);
+      }
     }
-    author = { packet, cursors };
+    for (const [register, table] of lane.tables.entries()) {
+      const cursor = cursors[register] as RecordCursor;
+      Object.defineProperty(LanePacket.prototype, table.name, {
+        get: recordOf(cursor, cursor.place, 1 << register),
+      });
+    }
+    author = { packet: new LanePacket(lane.pool.arena, lane.anyBatch), cursors };
     made.set(lane, author);
   }
   return author;
+}
+
+/**
+ * Two functions, so that the one asked every time is small: V8 inlines getters of up to 27 bytes of
+ * bytecode always, and larger ones last of all.
+ *
+ * @param bit of `Packet.followed`
+ */
+function recordOf(cursor: RecordCursor, place: Place, bit: number): (this: Packet) => RecordCursor {
+  const follow = (packet: Packet) => {
+    packet.followed |= bit;
+    place.move(packet.row);
+    return cursor;
+  };
+  return followed(cursor, follow, bit);
+}
+
+function followed(cursor: RecordCursor, follow: (packet: Packet) => RecordCursor, bit: number) {
+  return function record(this: Packet) {
+    return this.followed & bit ? cursor : follow(this);
+  };
 }

@@ -3,7 +3,8 @@
  * and what to write. Packets of one flow in one batch share it: the later ones see what the earlier
  * ones staged.
  */
-import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
+import { looked, type PacketBatch, writeKind } from '../streams/batch.ts';
+import { Place } from './place.ts';
 import type { FieldType, Values } from './record.ts';
 import type { AnyTable } from './table.ts';
 
@@ -32,158 +33,52 @@ export interface RecordAccess {
 /** What `lookupState(table)` adds to the packets downstream. */
 export type Looked<Name extends string, F> = { readonly [K in Name]: RecordAccess & Values<F> };
 
-const watchedBit = 0x80;
-const timerMask = 0x03;
+const { none, insert, swap, remove } = writeKind;
+const { hit, miss } = looked;
 
-/**
- * Where a cursor stands: one row of one register. Apart from the cursor, so that all of a lane's have
- * one hidden class. The views span the lane's whole block and never change; a batch is a set of offsets
- * into them.
- */
-export class Place {
-  readonly register: number;
-  readonly view: DataView;
-  readonly bytes: Uint8Array;
-  private readonly leaders: Uint16Array;
-  batch: PacketBatch;
-  stateAt = 0;
-  writeAt = 0;
-  timerAt = 0;
-  keyAt = 0;
-  nextAt = 0;
-  private leaderAt = 0;
-  private recordAt = 0;
-  private stride = 0;
-  /** Row of the flow's leader: the record lies there. */
-  row = 0;
-  own = 0;
-  /** Where the record's bytes are: as read, or as staged. */
-  at = 0;
-  /** What was staged when this packet came to it: packets of one flow share it. */
-  private keptWrite = 0;
-  private keptTimer = 0;
-  private kept: Uint8Array | undefined;
-
-  constructor(register: number, batch: PacketBatch) {
-    this.register = register;
-    this.view = batch.view;
-    this.bytes = batch.bytes;
-    this.leaders = new Uint16Array(batch.bytes.buffer);
-    this.batch = batch;
-    this.enter(batch);
-  }
-
-  private enter(batch: PacketBatch): void {
-    const columns = batch.registers[this.register] as RegisterColumns;
-    this.batch = batch;
-    this.stateAt = columns.state.byteOffset;
-    this.writeAt = columns.write.byteOffset;
-    this.timerAt = columns.timer.byteOffset;
-    this.leaderAt = columns.leader.byteOffset / 2;
-    this.keyAt = columns.key;
-    this.recordAt = columns.record;
-    this.nextAt = columns.next;
-    this.stride = columns.stride;
-  }
-
-  move(batch: PacketBatch, row: number): void {
-    if (this.batch !== batch) this.enter(batch);
-    this.own = row;
-    this.lead(this.leaders[this.leaderAt + row] as number);
-  }
-
-  /** The record of this row is the one now. */
-  lead(row: number): void {
-    const write = this.bytes[this.writeAt + row] as number;
-    this.row = row;
-    this.at = (write === writeKind.none ? this.recordAt : this.nextAt) + row * this.stride;
-    this.keptWrite = write;
-    this.keptTimer = this.bytes[this.timerAt + row] as number;
-    if (write !== writeKind.none) this.keep();
-  }
-
-  private keep(): void {
-    const { at, bytes, stride } = this;
-    this.kept ??= new Uint8Array(stride);
-    for (let i = 0; i < stride; i++) this.kept[i] = bytes[at + i] as number;
-  }
-
-  /** After a throw: takes back what this packet staged, and nothing of what others have. */
-  restore(): void {
-    const { bytes, keptWrite, row } = this;
-    bytes[this.writeAt + row] = keptWrite;
-    bytes[this.timerAt + row] = this.keptTimer;
-    if (keptWrite !== writeKind.none && this.kept)
-      bytes.set(this.kept, this.nextAt + row * this.stride);
-  }
-
-  stage(kind: number, timer: number, watched: boolean): void {
-    const { row } = this;
-    if (this.bytes[this.writeAt + row] === writeKind.none) this.batch.stage(this.register, row);
-    this.bytes[this.writeAt + row] = kind;
-    this.bytes[this.timerAt + row] = (timer & timerMask) | (watched ? watchedBit : 0);
-    this.at = this.nextAt + row * this.stride;
-  }
-
-  /** Where fields may be set: there must be a staged record to set them in. */
-  target(): number {
-    if (this.bytes[this.writeAt + this.row] === writeKind.none) {
-      throw new Error('a field was set before create() or update()');
-    }
-    return this.at;
-  }
-}
-
-export class RecordCursor implements RecordAccess {
+export abstract class RecordCursor implements RecordAccess {
   readonly place: Place;
   private readonly size: number;
+  abstract readonly found: boolean;
+  abstract readonly attended: boolean;
 
   constructor(place: Place, size: number) {
     this.place = place;
     this.size = size;
   }
 
-  get found(): boolean {
-    const { bytes, writeAt, stateAt, row } = this.place;
-    const write = bytes[writeAt + row];
-    if (write === writeKind.none) return bytes[stateAt + row] === looked.hit;
-    return write !== writeKind.remove;
-  }
-  get attended(): boolean {
-    const { bytes, stateAt, own } = this.place;
-    return bytes[stateAt + own] !== looked.none;
-  }
   get timer(): number {
-    const { bytes, timerAt, row } = this.place;
-    return (bytes[timerAt + row] as number) & timerMask;
+    return this.place.timer;
   }
   get watched(): boolean {
-    const { bytes, timerAt, row } = this.place;
-    return ((bytes[timerAt + row] as number) & watchedBit) !== 0;
+    return this.place.watched;
   }
 
   create(timer = 0, watched = false): void {
     const { place } = this;
-    const hit = place.bytes[place.stateAt + place.row] === looked.hit;
-    place.stage(hit ? writeKind.swap : writeKind.insert, timer, watched);
+    place.stage(this.kind(), timer, watched);
     place.bytes.fill(0, place.at, place.at + this.size);
   }
 
   update(timer = this.timer, watched = this.watched): void {
     const { place } = this;
-    const { bytes, row, at } = place;
+    const { bytes, at } = place;
     if (!this.found) throw new Error('update of a record that is not there: create it');
-    const fresh = bytes[place.writeAt + row] === writeKind.none;
-    const hit = bytes[place.stateAt + row] === looked.hit;
-    place.stage(hit ? writeKind.swap : writeKind.insert, timer, watched);
+    const fresh = bytes[place.writeAt + place.row] === none;
+    place.stage(this.kind(), timer, watched);
     if (fresh) bytes.copyWithin(place.at, at, at + this.size);
+  }
+
+  /** What a record staged now is to the store. */
+  private kind(): number {
+    const { bytes, stateAt, row } = this.place;
+    return bytes[stateAt + row] === hit ? swap : insert;
   }
 
   remove(): void {
     const { place } = this;
-    const hit = place.bytes[place.stateAt + place.row] === looked.hit;
-    if (hit) place.stage(writeKind.remove, this.timer, false);
-    else place.bytes[place.writeAt + place.row] = writeKind.none;
+    if (this.kind() === swap) place.stage(remove, this.timer, false);
+    else place.unstage();
   }
 
   /**
@@ -198,75 +93,61 @@ export class RecordCursor implements RecordAccess {
     view.setUint32(at + 4, word1, true);
     view.setUint32(at + 8, word2, true);
     view.setUint32(at + 12, word3, true);
-    place.bytes[place.stateAt + own] = looked.miss;
-    place.bytes[place.writeAt + own] = writeKind.none;
+    place.bytes[place.stateAt + own] = miss;
+    place.bytes[place.writeAt + own] = none;
+    place.attended = true;
     place.lead(own);
   }
 }
 
-/** A cursor for one table, with a property for each field of its record. */
+/**
+ * A cursor for one table, with a property for each field of its record.
+ *
+ * Each table has a hidden class of its own, and every call here shares its getters' type feedback: a
+ * getter that went through `this` would see many classes and be slow for all. So getters close over
+ * their place, which the optimising compiler then takes for a constant.
+ */
 export function cursorFor(table: AnyTable, register: number, batch: PacketBatch): RecordCursor {
-  class TableCursor extends RecordCursor {}
+  return cursorAt(table, new Place(register, batch));
+}
+
+function cursorAt(table: AnyTable, place: Place): RecordCursor {
   const { fields, offsets, size } = table.schema;
-  for (const [name, type] of Object.entries(fields as Record<string, FieldType<unknown>>)) {
-    Object.defineProperty(TableCursor.prototype, name, accessors(type, offsets[name] as number));
+  class TableCursor extends RecordCursor {
+    declare readonly found: boolean;
+    declare readonly attended: boolean;
   }
-  return new TableCursor(new Place(register, batch), size);
+  const members = TableCursor.prototype;
+  Object.defineProperty(members, 'found', { get: () => place.found });
+  Object.defineProperty(members, 'attended', { get: () => place.attended });
+  for (const [name, type] of Object.entries(fields as Record<string, FieldType<unknown>>)) {
+    const offset = offsets[name] as number;
+    Object.defineProperty(members, name, {
+      get: getter(type, place, new DataView(place.view.buffer, offset)),
+      set: (value: unknown) => type.set(place.view, place.target() + offset, value),
+    });
+  }
+  return new TableCursor(place, size);
 }
 
 /**
  * One literal for each kind that hot callbacks read, so that the engine sees a DataView call and no
- * indirection; the rest goes through the field type.
+ * indirection; the rest goes through the field type. The view begins `offset` bytes into the block,
+ * which keeps the getters small enough to be inlined wherever they are used.
  */
-function accessors(
-  type: FieldType<unknown>,
-  offset: number,
-): PropertyDescriptor & ThisType<RecordCursor> {
-  const set = function (this: RecordCursor, value: unknown) {
-    type.set(this.place.view, this.place.target() + offset, value);
-  };
+function getter(type: FieldType<unknown>, place: Place, view: DataView): () => unknown {
   switch (type.kind) {
     case 'u8':
-      return {
-        get() {
-          return this.place.view.getUint8(this.place.at + offset);
-        },
-        set,
-      };
+      return () => view.getUint8(place.at);
     case 'port':
-      return {
-        get() {
-          return this.place.view.getUint16(this.place.at + offset);
-        },
-        set,
-      };
+      return () => view.getUint16(place.at);
     case 'u16':
-      return {
-        get() {
-          return this.place.view.getUint16(this.place.at + offset, true);
-        },
-        set,
-      };
+      return () => view.getUint16(place.at, true);
     case 'ipv4':
-      return {
-        get() {
-          return this.place.view.getUint32(this.place.at + offset);
-        },
-        set,
-      };
+      return () => view.getUint32(place.at);
     case 'u32':
-      return {
-        get() {
-          return this.place.view.getUint32(this.place.at + offset, true);
-        },
-        set,
-      };
+      return () => view.getUint32(place.at, true);
     default:
-      return {
-        get() {
-          return type.get(this.place.view, this.place.at + offset);
-        },
-        set,
-      };
+      return () => type.get(view, place.at);
   }
 }

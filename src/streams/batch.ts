@@ -59,7 +59,9 @@ export class RegisterColumns {
 export interface Decider {
   /** True when it has decided this row before, in this lease of the batch. */
   decided(batch: PacketBatch, row: number): boolean;
-  /** Again, from where the row was before: see `PacketBatch.withdraw`. */
+  /** Takes back every edit that it staged for the row. */
+  withdraw(batch: PacketBatch, row: number): void;
+  /** Again, from where the row was before. */
   decide(batch: PacketBatch, row: number): void;
 }
 
@@ -110,10 +112,6 @@ export class PacketBatch<Fields = unknown> {
   leasedAt = 0;
   /** By register: runs the author's function that decided its rows again (see `transform`). */
   readonly deciders: (Decider | undefined)[] = [];
-  /** By row: bits of `edits` that the last author's function staged. */
-  readonly authored: Uint8Array;
-  /** What it staged them over, where an earlier operator had staged the same. */
-  private readonly displaced: Displaced;
   /** Counts leases, so that a late completion can tell that its batch has moved on. */
   lease = 0;
 
@@ -151,8 +149,6 @@ export class PacketBatch<Fields = unknown> {
     this.exceptionCode = new Uint8Array(block, at('exceptionCode'), rows);
     this.view = new DataView(block);
     this.bytes = new Uint8Array(block);
-    this.authored = new Uint8Array(rows);
-    this.displaced = new Displaced(rows);
     this.registers = strides.map(
       (stride, i) => new RegisterColumns(block, base, i, stride, shape, rows),
     );
@@ -204,28 +200,6 @@ export class PacketBatch<Fields = unknown> {
     this.header[23] = (this.header[23] as number) | traits;
   }
 
-  /** An author's function is about to stage an edit: keeps what is there, to be put back. */
-  author(row: number, bit: number): void {
-    const staged = this.edits[row] as number;
-    const authored = this.authored[row] as number;
-    if ((staged & ~authored & bit) !== 0) this.displaced.save(this, row, bit);
-    this.authored[row] = authored | bit;
-    this.edits[row] = staged | bit;
-  }
-
-  /** Takes back every edit that the last author's function staged for a row. */
-  withdraw(row: number): void {
-    this.edits[row] = (this.edits[row] as number) & ~(this.authored[row] as number);
-    this.authored[row] = 0;
-    this.displaced.restore(this, row);
-  }
-
-  /** An author's function is about to run on a row for the first time. */
-  beginAuthor(row: number): void {
-    this.authored[row] = 0;
-    this.displaced.bits[row] = 0;
-  }
-
   /**
    * Puts a row at the end of a register's staged list; `writeState` performs them in that order. A
    * row that was staged, taken back and staged again stands there twice, and its second mention does
@@ -242,61 +216,5 @@ export class PacketBatch<Fields = unknown> {
     }
     staged[count] = row;
     this.header[10 + register] = count + 1;
-  }
-}
-
-/** Edits of earlier operators that an author's function has staged others over. */
-class Displaced {
-  /** By row: which of the columns below count. */
-  readonly bits: Uint8Array;
-  private readonly source: Uint32Array;
-  private readonly destination: Uint32Array;
-  private readonly sourcePort: Uint16Array;
-  private readonly destinationPort: Uint16Array;
-  private readonly egress: Uint8Array;
-  private readonly link: Uint8Array;
-
-  constructor(rows: number) {
-    this.bits = new Uint8Array(rows);
-    this.source = new Uint32Array(rows);
-    this.destination = new Uint32Array(rows);
-    this.sourcePort = new Uint16Array(rows);
-    this.destinationPort = new Uint16Array(rows);
-    this.egress = new Uint8Array(rows);
-    this.link = new Uint8Array(rows * 16);
-  }
-
-  save(batch: PacketBatch, row: number, bit: number): void {
-    this.bits[row] = (this.bits[row] as number) | bit;
-    if (bit === edit.source) {
-      this.source[row] = batch.newSource[row] as number;
-      this.sourcePort[row] = batch.newSourcePort[row] as number;
-    } else if (bit === edit.destination) {
-      this.destination[row] = batch.newDestination[row] as number;
-      this.destinationPort[row] = batch.newDestinationPort[row] as number;
-    } else {
-      this.egress[row] = batch.egress[row] as number;
-      const at = batch.link + row * 16;
-      this.link.set(batch.bytes.subarray(at, at + 16), row * 16);
-    }
-  }
-
-  restore(batch: PacketBatch, row: number): void {
-    const bits = this.bits[row] as number;
-    if (bits === 0) return;
-    this.bits[row] = 0;
-    batch.edits[row] = (batch.edits[row] as number) | bits;
-    if (bits & edit.source) {
-      batch.newSource[row] = this.source[row] as number;
-      batch.newSourcePort[row] = this.sourcePort[row] as number;
-    }
-    if (bits & edit.destination) {
-      batch.newDestination[row] = this.destination[row] as number;
-      batch.newDestinationPort[row] = this.destinationPort[row] as number;
-    }
-    if (bits & edit.hop) {
-      batch.egress[row] = this.egress[row] as number;
-      batch.bytes.set(this.link.subarray(row * 16, row * 16 + 16), batch.link + row * 16);
-    }
   }
 }

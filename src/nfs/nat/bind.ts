@@ -21,7 +21,10 @@ const tcp = 6;
 const udp = 17;
 const syn = 0x02;
 const finOrRst = 0x05;
-const control = syn | finOrRst;
+const { opening, established, closing } = tcpState;
+/** Of the traits, those that tell which packets move a TCP binding on. */
+const tcpTraits = trait.tcp | trait.tcpControl | trait.fragmentLater;
+const tcpOrdinary = trait.tcp;
 
 /** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
 export const endpointLow = (address: number) =>
@@ -43,30 +46,38 @@ export class Binder {
   }
 
   /** Rerunnable: looks only at the packet and its records. */
-  readonly decide = (packet: NatPacket): Verdict | undefined => {
-    const { binding, port } = packet;
-    // First, so that what is sent to an external port that leads nowhere takes up none itself.
-    if (port.attended && !port.found) {
-      return packet.has(trait.echoRequest) ? this.answerEcho(packet) : noBinding;
-    }
-    if (binding.attended) {
-      if (binding.found) this.follow(packet, binding);
-      else if (packet.has(trait.icmpError))
-        return noBinding; // an error starts nothing (RFC 5508 REQ-4)
-      else if (!this.open(packet)) return exhausted;
-    }
-    return undefined;
-  };
+  readonly decide = (packet: NatPacket): Verdict | undefined =>
+    this.bind(packet, packet.binding, packet.port);
 
   /** Also stages the translation, for every packet: see `NatOptions.translation`. */
   readonly decideAndTranslate = (packet: NatPacket): Verdict | undefined => {
-    const verdict = this.decide(packet);
-    if (verdict !== undefined) return verdict;
     const { binding, port } = packet;
+    const verdict = this.bind(packet, binding, port);
+    if (verdict !== undefined) return verdict;
     if (binding.attended) packet.setSource(binding.address, binding.port);
     if (port.attended) packet.setDestination(port.address, port.port);
     return undefined;
   };
+
+  private bind(
+    packet: NatPacket,
+    binding: NatPacket['binding'],
+    port: NatPacket['port'],
+  ): Verdict | undefined {
+    // First, so that what is sent to an external port that leads nowhere takes up none itself.
+    if (port.attended && !port.found) {
+      return packet.has(trait.echoRequest) ? this.answerEcho(packet) : noBinding;
+    }
+    if (!binding.attended) return undefined;
+    if (!binding.found) return this.begin(packet);
+    this.follow(packet, binding);
+    return undefined;
+  }
+
+  private begin(packet: NatPacket): Verdict | undefined {
+    if (packet.has(trait.icmpError)) return noBinding; // an error starts nothing (RFC 5508 REQ-4)
+    return this.open(packet) ? undefined : exhausted;
+  }
 
   /** Outside first: the reservation makes the port ours, then the binding is published. */
   private open(packet: NatPacket): boolean {
@@ -99,9 +110,14 @@ export class Binder {
    * endpoints stays established until it is idle, since one connection's end says nothing of the others.
    */
   private follow(packet: NatPacket, binding: NatPacket['binding']): void {
-    if (!packet.has(trait.tcp) || packet.has(trait.fragmentLater)) return;
+    const traits = packet.traits & tcpTraits;
+    if (traits === tcpOrdinary && binding.state === established) return;
+    if ((traits & trait.tcp) !== 0 && (traits & trait.fragmentLater) === 0)
+      this.advance(packet, binding);
+  }
+
+  private advance(packet: NatPacket, binding: NatPacket['binding']): void {
     const flags = packet.tcpFlags;
-    if ((flags & control) === 0 && binding.state === tcpState.established) return;
     if (binding.shared === 1) return;
     if (
       binding.remoteAddress !== packet.destination ||
@@ -110,17 +126,17 @@ export class Binder {
       binding.update(timers.tcpEstablished, false);
       binding.shared = 1;
     } else if ((flags & finOrRst) !== 0) {
-      if (binding.state !== tcpState.closing) this.turn(packet, tcpState.closing);
+      if (binding.state !== closing) this.turn(packet, closing);
     } else if ((flags & syn) !== 0) {
-      if (binding.state === tcpState.closing) this.turn(packet, tcpState.opening);
-    } else if (binding.state === tcpState.opening) {
-      this.turn(packet, tcpState.established);
+      if (binding.state === closing) this.turn(packet, opening);
+    } else if (binding.state === opening) {
+      this.turn(packet, established);
     }
   }
 
   private turn(packet: NatPacket, state: number): void {
-    const established = state === tcpState.established;
-    packet.binding.update(established ? timers.tcpEstablished : timers.tcpTransitory, !established);
+    const lasting = state === established;
+    packet.binding.update(lasting ? timers.tcpEstablished : timers.tcpTransitory, !lasting);
     packet.binding.state = state;
   }
 }
