@@ -15,10 +15,10 @@ enum class Found : uint8_t { failed, miss, hit, mismatch };
 }  // namespace
 
 // The keys of one group of partitions: one request.
-class RemoteLookup::Part : public Request, public Proof {
+class LookupPart : public Request, public Proof {
  public:
   RemoteLookup *owner = nullptr;
-  Flight *flight = nullptr;
+  LookupFlight *flight = nullptr;
   uint32_t from = 0, count = 0;  // in the flight's order
 
   void encode(Bytes &out) override;
@@ -32,22 +32,18 @@ class RemoteLookup::Part : public Request, public Proof {
   Ending ending_ = Ending::answered;
 };
 
-struct RemoteLookup::Flight {
-  Batch batch;  // its columns
-  bool cancelled = false;
-  uint32_t rows = 0, uniques = 0, parts_out = 0;
-  uint16_t row[max_rows];        // looked up, in order
-  uint16_t unique_of[max_rows];  // by place in `row`
-  uint16_t first[max_rows];      // by unique: the first row with its key
-  uint16_t order[max_rows];      // uniques by group
-  uint8_t partition[max_rows];   // by unique
-  Found found[max_rows];         // by unique
-  uint16_t reason[max_rows];     // by unique, where it failed
-  bool stale[max_rows];          // by unique: to be refreshed
-  std::vector<Part> parts;
+struct LookupFlight : FlightHead {
+  uint32_t rows = 0;
+  uint16_t row[max_rows];     // looked up, in order
+  uint16_t key_of[max_rows];  // by place in `row`
+  uint16_t first[max_rows];   // by key: the first row that has it
+  Found found[max_rows];      // by key
+  uint16_t reason[max_rows];  // by key, where it failed
+  bool stale[max_rows];       // by key: to be refreshed
+  std::vector<LookupPart> parts;
 };
 
-void RemoteLookup::Part::encode(Bytes &out) {
+void LookupPart::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
   entries.clear();
@@ -64,8 +60,8 @@ void RemoteLookup::Part::encode(Bytes &out) {
   out.produced(static_cast<size_t>(p - begin));
 }
 
-Request::Progress RemoteLookup::Part::read(resp::Reader &reader, const uint8_t *&at,
-                                           const uint8_t *end, std::string &why) {
+Request::Progress LookupPart::read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                                   std::string &why) {
   const uint32_t group = owner->routes_.group(flight->partition[flight->order[from]]);
   owner->server_ms_ = owner->routes_.of(group).server_ms(owner->now_ns());
   resp::Token t;
@@ -85,7 +81,7 @@ Request::Progress RemoteLookup::Part::read(resp::Reader &reader, const uint8_t *
   }
 }
 
-void RemoteLookup::Part::settled(Fate fate) {
+void LookupPart::settled(Fate fate) {
   const Ending ending = ending_of(fate, ending_);
   if (ending != Ending::answered)
     for (uint32_t n = 0; n < count; n++) {
@@ -98,7 +94,7 @@ void RemoteLookup::Part::settled(Fate fate) {
   flight->parts_out--;
 }
 
-void RemoteLookup::Part::decided() {
+void LookupPart::decided() {
   for (const Entry &e : entries)
     if (!e.holds) {
       flight->found[e.subject] = Found::failed;
@@ -109,65 +105,27 @@ void RemoteLookup::Part::decided() {
 
 RemoteLookup::RemoteLookup(Lane &lane, Routes &routes, Refresher &refresher, const KeySpace &keys,
                            const Schema &schema, const LookupConfig &config, const Reasons &reasons)
-    : lane_(lane),
-      routes_(routes),
+    : Flights(lane, routes),
       refresher_(refresher),
       keys_(keys),
       schema_(schema),
       config_(config),
       reasons_(reasons),
-      make_key_(lane.pool().base, config.key),
-      flights_(2 * lane.batches() + 1) {
-  for (Flight &f : flights_) {
-    f.parts.resize(routes.groups());
-    for (Part &part : f.parts) {
-      part.owner = this;
-      part.flight = &f;
-      part.keys = &keys_;
-      part.replicas = schema_.replicas;
-    }
-  }
+      make_key_(lane.pool().base, config.key) {
+  prepare(keys, schema.replicas);
 }
 
 RemoteLookup::~RemoteLookup() = default;
 
 uint64_t RemoteLookup::now_ns() const { return static_cast<uint64_t>(lane_.counters().tick_ns); }
 
-int32_t RemoteLookup::start(uint32_t batch, uint64_t now) {
-  const auto ring = static_cast<uint32_t>(flights_.size() - 1);
-  const bool is_full = to_ - from_ == ring;
-  const uint32_t slot = is_full ? ring : to_ % ring;
-  Flight &f = flights_[slot];
-  f.batch = lane_.layout().at(lane_.block(), batch);
-  f.cancelled = false;
-  f.parts_out = 0;
-  const uint32_t uniques = stage(f);
-  if (is_full || (uniques == 0 && from_ == to_)) {
-    // Every flight is of a batch that was taken away, or there is nothing to ask.
-    for (uint32_t u = 0; u < uniques; u++) {
-      f.found[u] = Found::failed;
-      f.reason[u] = static_cast<uint16_t>(reasons_.unavailable);
-    }
-    complete(f);
-    return done_at_once;
-  }
-  to_++;
-  if (uniques == 0) return static_cast<int32_t>(slot);
-  divide(f);
-  // Before the first is submitted: one that comes back at once must not seem to be the last.
-  for (const Part &part : f.parts) f.parts_out += part.count > 0;
-  for (uint32_t g = 0; g < f.parts.size(); g++)
-    if (f.parts[g].count > 0) routes_.of(g).submit(f.parts[g], now);
-  return static_cast<int32_t>(slot);
-}
-
-// The keys of the rows that take part, each once. Returns how many there are.
-uint32_t RemoteLookup::stage(Flight &f) {
+// The keys of the rows that take part, each once.
+void RemoteLookup::stage(LookupFlight &f) {
   Batch &b = f.batch;
   Register &r = b.registers[config_.reg];
   const auto count = static_cast<uint32_t>(b.header->count);
   b.header->attended[config_.reg] = b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
-  f.rows = f.uniques = 0;
+  f.rows = f.count = 0;
   uint16_t slots[2 * max_rows];  // at most half full
   uint32_t size = 16;
   while (size < count * 2) size *= 2;
@@ -180,37 +138,25 @@ uint32_t RemoteLookup::stage(Flight &f) {
     while (slots[s & (size - 1)] != none && !(r.key[f.first[slots[s & (size - 1)]]] == k)) s++;
     uint16_t &slot = slots[s & (size - 1)];
     if (slot == none) {
-      slot = static_cast<uint16_t>(f.uniques++);
+      slot = static_cast<uint16_t>(f.count++);
       f.first[slot] = static_cast<uint16_t>(i);
       f.partition[slot] = static_cast<uint8_t>(keys_.partition(k));
     }
-    f.unique_of[f.rows] = slot;
+    f.key_of[f.rows] = slot;
     f.row[f.rows++] = static_cast<uint16_t>(i);
   }
-  return f.uniques;
 }
 
-// Orders the keys by group (a counting sort) and gives each group its part.
-void RemoteLookup::divide(Flight &f) {
-  if (f.parts.size() == 1) {
-    for (uint32_t u = 0; u < f.uniques; u++) f.order[u] = static_cast<uint16_t>(u);
-    f.parts[0].from = 0;
-    f.parts[0].count = f.uniques;
-    return;
-  }
-  for (Part &part : f.parts) part.count = 0;
-  for (uint32_t u = 0; u < f.uniques; u++) f.parts[routes_.group(f.partition[u])].count++;
-  uint32_t from = 0;
-  for (Part &part : f.parts) part.from = from, from += part.count, part.count = 0;
-  for (uint32_t u = 0; u < f.uniques; u++) {
-    Part &part = f.parts[routes_.group(f.partition[u])];
-    f.order[part.from + part.count++] = static_cast<uint16_t>(u);
+void RemoteLookup::refuse(LookupFlight &f) {
+  for (uint32_t u = 0; u < f.count; u++) {
+    f.found[u] = Found::failed;
+    f.reason[u] = static_cast<uint16_t>(reasons_.unavailable);
   }
 }
 
 // One key's reply, into the columns of the first row that has it.
-void RemoteLookup::take(Part &part, uint32_t u, const resp::Token &t) {
-  Flight &f = *part.flight;
+void RemoteLookup::take(LookupPart &part, uint32_t u, const resp::Token &t) {
+  LookupFlight &f = *part.flight;
   Register &r = f.batch.registers[config_.reg];
   const uint16_t row = f.first[u];
   f.stale[u] = false;
@@ -247,13 +193,13 @@ void RemoteLookup::take(Part &part, uint32_t u, const resp::Token &t) {
 }
 
 // Every row in order, as LookupKernel does it.
-void RemoteLookup::complete(Flight &f) {
+void RemoteLookup::complete(LookupFlight &f) {
   Batch &b = f.batch;
   Register &r = b.registers[config_.reg];
   const uint64_t now = now_ns();
   uint32_t attended = 0;
   for (uint32_t n = 0; n < f.rows; n++) {
-    const uint16_t row = f.row[n], u = f.unique_of[n], first = f.first[u];
+    const uint16_t row = f.row[n], u = f.key_of[n], first = f.first[u];
     const Found found = f.found[u];
     if (found == Found::failed || found == Found::mismatch) {
       r.state[row] = static_cast<uint8_t>(Lookup::none);
@@ -283,22 +229,6 @@ void RemoteLookup::complete(Flight &f) {
   }
   join(r, attended);
   b.header->attended[config_.reg] = static_cast<int32_t>(attended);
-}
-
-void RemoteLookup::cancel(uint32_t flight) {
-  if (flight < flights_.size()) flights_[flight].cancelled = true;
-}
-
-bool RemoteLookup::finish() {
-  while (from_ != to_) {
-    Flight &f = flights_[from_ % (flights_.size() - 1)];
-    if (f.parts_out > 0) return false;
-    from_++;
-    if (f.cancelled) continue;
-    complete(f);
-    return true;
-  }
-  return false;
 }
 
 }  // namespace rxnf::remote

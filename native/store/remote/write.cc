@@ -24,10 +24,10 @@ static_assert(sizeof(Staged) == 25);
 }  // namespace
 
 // The writes of one group of partitions: one request.
-class RemoteWrite::Part : public Request, public Proof {
+class WritePart : public Request, public Proof {
  public:
   RemoteWrite *owner = nullptr;
-  Flight *flight = nullptr;
+  WriteFlight *flight = nullptr;
   uint32_t from = 0, count = 0;  // in the flight's order
 
   void encode(Bytes &out) override;
@@ -46,21 +46,17 @@ class RemoteWrite::Part : public Request, public Proof {
   Ending ending_ = Ending::answered;
 };
 
-struct RemoteWrite::Flight {
-  Batch batch;  // its columns
-  bool cancelled = false;
-  uint32_t count = 0, parts_out = 0;
-  uint16_t row[max_rows];       // in the order of staging
-  uint16_t order[max_rows];     // places in `row`, by group
-  uint8_t partition[max_rows];  // by place in `row`, like those that follow
+// By key: the writes in the order of their staging.
+struct WriteFlight : FlightHead {
+  uint16_t row[max_rows];
   Write kind[max_rows];
   uint64_t expected[max_rows], version[max_rows];
   Outcome outcome[max_rows];
   Ending ending[max_rows];
-  std::vector<Part> parts;
+  std::vector<WritePart> parts;
 };
 
-void RemoteWrite::Part::encode(Bytes &out) {
+void WritePart::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
   entries.clear();
@@ -109,8 +105,8 @@ void RemoteWrite::Part::encode(Bytes &out) {
   }
 }
 
-Request::Progress RemoteWrite::Part::read(resp::Reader &reader, const uint8_t *&at,
-                                          const uint8_t *end, std::string &why) {
+Request::Progress WritePart::read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                                  std::string &why) {
   resp::Token t;
   for (;;) {
     const auto step = reader.next(at, end, t);
@@ -131,7 +127,7 @@ Request::Progress RemoteWrite::Part::read(resp::Reader &reader, const uint8_t *&
 }
 
 // 1 won, 0 full, 2 unknown, null gone, and for one that lost the winner's value.
-void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
+void WritePart::take(uint32_t n, const resp::Token &t) {
   Outcome &outcome = flight->outcome[n];
   if (t.kind == resp::Kind::number) {
     outcome = t.value == 1 ? Outcome::won : t.value == 0 ? Outcome::full : Outcome::failed;
@@ -155,7 +151,7 @@ void RemoteWrite::Part::take(uint32_t n, const resp::Token &t) {
   std::memset(record + there, 0, r.stride - there);
 }
 
-void RemoteWrite::Part::settled(Fate fate) {
+void WritePart::settled(Fate fate) {
   const Ending ending = ending_of(fate, ending_);
   if (ending != Ending::answered)
     for (uint32_t k = 0; k < count; k++) {
@@ -169,7 +165,7 @@ void RemoteWrite::Part::settled(Fate fate) {
 }
 
 // What may have been lost again is neither won nor lost.
-void RemoteWrite::Part::decided() {
+void WritePart::decided() {
   for (const Entry &e : entries)
     if (!e.holds) {
       flight->outcome[e.subject] = Outcome::failed;
@@ -179,7 +175,7 @@ void RemoteWrite::Part::decided() {
 }
 
 // A version that the write's packets will depend on, whoever wrote it.
-void RemoteWrite::Part::ask(uint32_t n, uint64_t version) {
+void WritePart::ask(uint32_t n, uint64_t version) {
   if (replicas > 0)
     entries.push_back({flight->batch.registers[owner->reg_].key[flight->row[n]], version,
                        static_cast<uint16_t>(n), flight->partition[n]});
@@ -187,52 +183,20 @@ void RemoteWrite::Part::ask(uint32_t n, uint64_t version) {
 
 RemoteWrite::RemoteWrite(Lane &lane, Routes &routes, const KeySpace &keys, const Schema &schema,
                          uint32_t reg, uint32_t partition_capacity, const Reasons &reasons)
-    : lane_(lane),
-      routes_(routes),
+    : Flights(lane, routes),
       keys_(keys),
       schema_(schema),
       reg_(reg),
       partition_capacity_(partition_capacity),
-      reasons_(reasons),
-      flights_(2 * lane.batches() + 1) {
-  for (Flight &f : flights_) {
-    f.parts.resize(routes.groups());
-    for (Part &part : f.parts) {
-      part.owner = this;
-      part.flight = &f;
-      part.keys = &keys_;
-      part.replicas = schema_.replicas;
-    }
-  }
+      reasons_(reasons) {
+  prepare(keys, schema.replicas);
 }
 
 RemoteWrite::~RemoteWrite() = default;
 
-int32_t RemoteWrite::start(uint32_t batch, uint64_t now_ns) {
-  const auto ring = static_cast<uint32_t>(flights_.size() - 1);
-  const bool is_full = to_ - from_ == ring;
-  const uint32_t slot = is_full ? ring : to_ % ring;
-  Flight &f = flights_[slot];
-  f.batch = lane_.layout().at(lane_.block(), batch);
-  f.cancelled = false;
-  f.parts_out = 0;
-  stage(f);
-  if (is_full || (f.count == 0 && from_ == to_)) {
-    complete(f);
-    return done_at_once;
-  }
-  to_++;
-  if (f.count == 0) return static_cast<int32_t>(slot);
-  divide(f);
-  for (const Part &part : f.parts) f.parts_out += part.count > 0;
-  for (uint32_t g = 0; g < f.parts.size(); g++)
-    if (f.parts[g].count > 0) routes_.of(g).submit(f.parts[g], now_ns);
-  return static_cast<int32_t>(slot);
-}
-
 // What is staged, off the columns: each write with the version that it keeps however often it is
 // sent.
-void RemoteWrite::stage(Flight &f) {
+void RemoteWrite::stage(WriteFlight &f) {
   Batch &b = f.batch;
   Register &r = b.registers[reg_];
   f.count = 0;
@@ -252,17 +216,6 @@ void RemoteWrite::stage(Flight &f) {
   }
 }
 
-void RemoteWrite::divide(Flight &f) {
-  for (Part &part : f.parts) part.count = 0;
-  for (uint32_t n = 0; n < f.count; n++) f.parts[routes_.group(f.partition[n])].count++;
-  uint32_t from = 0;
-  for (Part &part : f.parts) part.from = from, from += part.count, part.count = 0;
-  for (uint32_t n = 0; n < f.count; n++) {
-    Part &part = f.parts[routes_.group(f.partition[n])];
-    f.order[part.from + part.count++] = static_cast<uint16_t>(n);
-  }
-}
-
 // A held packet may lead others of its key: its buffer is not this batch's to drop.
 void RemoteWrite::drop(Batch &b, uint32_t row, uint32_t reason) const {
   if (b.verdict[row] >= 0 && b.verdict[row] != verdict::held)
@@ -270,7 +223,7 @@ void RemoteWrite::drop(Batch &b, uint32_t row, uint32_t reason) const {
 }
 
 // True when the write stands, or was refused.
-bool RemoteWrite::conclude(Flight &f, uint32_t n) {
+bool RemoteWrite::conclude(WriteFlight &f, uint32_t n) {
   Batch &b = f.batch;
   Register &r = b.registers[reg_];
   const uint16_t row = f.row[n];
@@ -308,7 +261,7 @@ bool RemoteWrite::conclude(Flight &f, uint32_t n) {
   return true;
 }
 
-void RemoteWrite::complete(Flight &f) {
+void RemoteWrite::complete(WriteFlight &f) {
   Batch &b = f.batch;
   Register &r = b.registers[reg_];
   int32_t lost = 0;
@@ -322,22 +275,6 @@ void RemoteWrite::complete(Flight &f) {
            (reason == reasons_.unavailable || reason == reasons_.timeout ||
             reason == reasons_.full || reason == reasons_.refused || reason == reasons_.unproved);
   });
-}
-
-void RemoteWrite::cancel(uint32_t flight) {
-  if (flight < flights_.size()) flights_[flight].cancelled = true;
-}
-
-bool RemoteWrite::finish() {
-  while (from_ != to_) {
-    Flight &f = flights_[from_ % (flights_.size() - 1)];
-    if (f.parts_out > 0) return false;
-    from_++;
-    if (f.cancelled) continue;
-    complete(f);
-    return true;
-  }
-  return false;
 }
 
 }  // namespace rxnf::remote

@@ -7,50 +7,36 @@
 // not decided again, and the packets that depend on it are dropped. A write that was never sent
 // leaves the row as if it had been refused.
 #pragma once
-#include <vector>
-
-#include "lane/batch.h"
+#include "store/remote/flights.h"
 #include "store/remote/key_space.h"
-#include "store/remote/operation.h"
-#include "store/remote/routes.h"
 #include "store/remote/value.h"
-
-namespace rxnf {
-class Lane;
-}
 
 namespace rxnf::remote {
 
-class RemoteWrite : public Operation {
+class WritePart;
+struct WriteFlight;
+
+class RemoteWrite : public Flights<RemoteWrite, WriteFlight, WritePart> {
  public:
   // `partition_capacity`: records that one partition of the table holds at the most.
   RemoteWrite(Lane &lane, Routes &routes, const KeySpace &keys, const Schema &schema, uint32_t reg,
               uint32_t partition_capacity, const Reasons &reasons);
   ~RemoteWrite() override;
 
-  int32_t start(uint32_t batch, uint64_t now_ns) override;
-  void cancel(uint32_t flight) override;
-  bool finish() override;
-
  private:
-  class Part;
-  struct Flight;
+  friend class Flights<RemoteWrite, WriteFlight, WritePart>;
+  friend class WritePart;
 
-  void stage(Flight &f);
-  void divide(Flight &f);
-  void complete(Flight &f);
-  bool conclude(Flight &f, uint32_t n);
+  void stage(WriteFlight &f);
+  void refuse(WriteFlight &) {}  // what is staged has failed until it is answered
+  void complete(WriteFlight &f);
+  bool conclude(WriteFlight &f, uint32_t n);
   void drop(Batch &b, uint32_t row, uint32_t reason) const;
 
-  Lane &lane_;
-  Routes &routes_;
   const KeySpace &keys_;
   const Schema schema_;
   const uint32_t reg_, partition_capacity_;
   const Reasons reasons_;
-  // A ring of twice the lane's batches, since a cancelled one stays; and one for when it is full.
-  std::vector<Flight> flights_;
-  uint32_t from_ = 0, to_ = 0;
 };
 
 }  // namespace rxnf::remote
