@@ -12,6 +12,7 @@ import { Instance, type InstanceEnd, type InstanceEvent } from '../instance/inst
 import { natFunction, natOptions } from '../instance/nat-function.ts';
 import { type OpenedPorts, PortsError } from '../instance/open-ports.ts';
 import type { StorePlan } from '../instance/plan.ts';
+import { storeWarnings } from '../instance/store-warnings.ts';
 import { nat } from '../nfs/nat/nat.ts';
 import type { Console } from './console.ts';
 import { liveTable, RateMeter } from './live-table.ts';
@@ -44,8 +45,9 @@ export class RunCommand {
     const { config } = read;
     nat(natOptions(config)); // refuses what only the NAT knows, before any device is touched
     const opened = this.openPorts(read, file);
-    const warnings = [...read.warnings, ...opened.warnings];
     try {
+      const worth = await storeWarnings(config.store, config.nat.commit);
+      const warnings = [...read.warnings, ...opened.warnings, ...worth];
       const instance = await Instance.start({
         function: natFunction(config),
         ports: opened.plans,
