@@ -12,7 +12,7 @@ namespace rxnf::remote {
 
 class Call : public Request {
  public:
-  enum class State : uint8_t { free, out, answered, failed };
+  enum class State : uint8_t { free, out, answered, failed, delivered };
 
   // The command as RESP, ready to be sent.
   void prepare(const uint8_t *command, size_t size) {
@@ -22,6 +22,8 @@ class Call : public Request {
   State state() const { return state_; }
   Fate fate() const { return fate_; }
   const std::vector<uint32_t> &words() const { return words_; }
+  // Whoever asked is told now; until they have been, the call's number is nobody else's.
+  void deliver() { state_ = State::delivered; }
   void release() { state_ = State::free; }
 
   void encode(Bytes &out) override {

@@ -45,6 +45,8 @@ int32_t Client::call(uint32_t partition, const uint8_t *command, size_t size) {
 
 uint32_t Client::poll() {
   const uint64_t now = now_ns();
+  for (Call &call : calls_)
+    if (call.state() == Call::State::delivered) call.release();
   for (const auto &table : tables_) table->refresher.poll(now);
   routes_->poll(now);
   uint32_t events = 0;
@@ -64,14 +66,14 @@ void Client::deliver(uint32_t &events) {
     if (call.state() == Call::State::failed ||
         (call.state() == Call::State::answered && call.words().size() > reply_words)) {
       events_[events++] = {Event::Kind::failure, id, 0, static_cast<int32_t>(call.fate())};
-      call.release();
+      call.deliver();
     } else if (call.state() == Call::State::answered && at + call.words().size() <= reply_words) {
       const size_t n = call.words().size();
       std::memcpy(replies_.get() + at, call.words().data(), n * sizeof(uint32_t));
       events_[events++] = {Event::Kind::reply, id, static_cast<int32_t>(at),
                            static_cast<int32_t>(n)};
       at += n;
-      call.release();
+      call.deliver();
     }
   }
 }
