@@ -56,13 +56,16 @@ export class BenchServer {
 
   /** What the server itself counts: keys that were looked up, and seconds of its processor. */
   async counters(): Promise<{ keys: number; cpuSeconds: number }> {
-    const field = (text: string, name: string) =>
-      Number(new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1] ?? Number.NaN);
+    const field = (text: string, name: string) => Number(fieldOf(text, name));
     const [stats, cpu] = [await this.redis.info('stats'), await this.redis.info('cpu')];
     return {
       keys: field(stats, 'keyspace_hits') + field(stats, 'keyspace_misses'),
       cpuSeconds: field(cpu, 'used_cpu_user') + field(cpu, 'used_cpu_sys'),
     };
+  }
+
+  async version(): Promise<string> {
+    return `${this.kind} ${fieldOf(await this.redis.info('server'), `${this.kind}_version`)}`;
   }
 
   /** Returns when so many replicas follow. */
@@ -110,6 +113,10 @@ export function presentServers(): ServerKind[] {
       return false;
     }
   });
+}
+
+function fieldOf(info: string, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }
 
 async function freePort(): Promise<number> {

@@ -82,11 +82,12 @@ export async function store(options: StoreOptions): Promise<number> {
       ),
     );
     const bars = judgeStore(rows);
-    print(rows, bars, `${kind}, ${rounds} round(s) of ${seconds} s, ${flows} keys`);
+    const version = await server.version();
+    print(rows, bars, `${version}, ${rounds} round(s) of ${seconds} s, ${flows} keys`);
     for (const failure of failures) console.error(`failed: ${failure}`);
     if (options.json) {
       const document = {
-        metadata: { ...about, server: kind, rounds, seconds, flows },
+        metadata: { ...about, server: version, rounds, seconds, flows },
         rows,
         bars,
         failures,
