@@ -187,6 +187,7 @@ export interface Native {
   confirmClaims(table: number, claims: Uint32Array, count: number): number;
   dumpTable(table: number, out: Uint8Array): number;
   scanTable(table: number, from: number, entries: number, out: Uint8Array): number;
+  fetchRecords(table: number, rows: Uint8Array, count: number, found: Uint8Array): void;
   readRecord(table: number, key: Uint8Array, out: Uint8Array): number;
   putRecord(
     lane: number,

@@ -271,12 +271,33 @@ Napi::Value discard(const Napi::CallbackInfo &info) {
   return env.Undefined();
 }
 
+// fetch(table, rows, count, found): reads each row's record by its key; `found` gets a byte per
+// row.
+Napi::Value fetch(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  auto table = item(info, 0, environment(env).tables, "table");
+  if (!table) return env.Undefined();
+  const Rows r = rows(info, 1, *table);
+  auto found = info[3].As<Napi::Uint8Array>();
+  const uint32_t count = info[2].ToNumber().Uint32Value();
+  for (uint32_t i = 0; i < count && i < r.limit && i < found.ByteLength(); i++) {
+    uint8_t *row = r.out + size_t{i} * r.stride;
+    Key key;
+    std::memcpy(&key, row, sizeof key);
+    Entry *e = table->find(table->hash(key), key);
+    uint8_t timer = 0;
+    found[i] = e && table->read(e, key, row + 24, &timer) != 0;
+  }
+  return env.Undefined();
+}
+
 }  // namespace
 
 void export_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("openTable", Napi::Function::New<open>(env));
   exports.Set("closeTable", Napi::Function::New<close>(env));
   exports.Set("tableSize", Napi::Function::New<size>(env));
+  exports.Set("fetchRecords", Napi::Function::New<fetch>(env));
   exports.Set("sweepTable", Napi::Function::New<sweep>(env));
   exports.Set("confirmClaims", Napi::Function::New<confirm>(env));
   exports.Set("dumpTable", Napi::Function::New<dump>(env));

@@ -13,7 +13,6 @@ import {
   type NumberPool,
   type Operation,
   RecordRows,
-  recordRow,
   type TableSession,
 } from './store.ts';
 import type { Table } from './table.ts';
@@ -186,12 +185,7 @@ export class NativeSession implements TableSession {
 
   fetch(table: Table, rows: RecordRows, done: (found: Uint8Array) => void): boolean {
     const found = new Uint8Array(rows.count);
-    const handle = this.handle(table);
-    for (let i = 0; i < rows.count; i++) {
-      const row = rows.bytes.subarray(i * rows.stride, (i + 1) * rows.stride);
-      const key = row.subarray(recordRow.key, recordRow.timer);
-      if (native.readRecord(handle, key, row.subarray(recordRow.record)) >= 0) found[i] = 1;
-    }
+    native.fetchRecords(this.handle(table), rows.bytes, rows.count, found);
     done(found);
     return true;
   }
