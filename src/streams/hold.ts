@@ -13,6 +13,11 @@ export interface HoldOptions {
   readonly capacity: number;
   readonly perKey: number;
   readonly milliseconds: number;
+  /**
+   * Packets look again after so long whether what they wait for is there: another instance may have seen
+   * it. Default: never, as nobody else can bring it.
+   */
+  readonly againMilliseconds?: number;
   /** Reason of a drop when the time is over. */
   readonly expired: string;
   /** Reason of a drop when there is no room. */
@@ -34,6 +39,8 @@ export class Hold {
   private readonly ready: Held[] = [];
   private readonly expired: Verdict;
   private readonly full: Verdict;
+  /** By key whose packets have been let in to look again: when their time is over. */
+  private readonly untils = new Map<string, number>();
   private size = 0;
 
   constructor(lane: Lane, options: HoldOptions) {
@@ -44,6 +51,8 @@ export class Hold {
     lane.holds.push(this);
     lane.polled(this);
     lane.every(Math.max(1, Math.floor(options.milliseconds / 4)), (now) => this.expire(now));
+    if (options.againMilliseconds !== undefined)
+      lane.every(options.againMilliseconds, () => this.lookAgain());
     lane.onClose(() => this.close());
   }
 
@@ -56,13 +65,16 @@ export class Hold {
   take(packet: Packet, key: string): Verdict {
     const list = this.waiting.get(key) ?? [];
     if (this.size >= this.options.capacity || list.length >= this.options.perKey) return this.full;
+    const now = this.lane.nowMilliseconds;
+    const until = this.untils.get(key) ?? (now + this.options.milliseconds) >>> 0;
+    if (((now - until) | 0) >= 0) return this.expired;
     const { batch, row } = packet;
     list.push({
       handle: batch.handle[row] as number,
       data: batch.data[row] as number,
       length: batch.length[row] as number,
       ingress: batch.ingress[row] as number,
-      until: (this.lane.nowMilliseconds + this.options.milliseconds) >>> 0,
+      until,
     });
     this.waiting.set(key, list);
     this.size++;
@@ -74,7 +86,17 @@ export class Hold {
     const list = this.waiting.get(key);
     if (!list) return;
     this.waiting.delete(key);
+    this.untils.delete(key);
     this.ready.push(...list);
+  }
+
+  /** Those who find nothing come back, for what is left of their time. */
+  private lookAgain(): void {
+    if (this.ready.length > 0) return; // the last ones are still on their way
+    for (const [key, [first]] of [...this.waiting]) {
+      this.release(key);
+      if (first) this.untils.set(key, first.until);
+    }
   }
 
   poll(): void {
@@ -96,6 +118,7 @@ export class Hold {
 
   private expire(now: number): void {
     this.dropWhere((packet) => ((now - packet.until) | 0) >= 0);
+    for (const [key, until] of this.untils) if (((now - until) | 0) >= 0) this.untils.delete(key);
   }
 
   private dropWhere(over: (packet: Held) => boolean): void {

@@ -88,6 +88,16 @@ describe('replaying clients through two instances, one of which is killed', () =
   });
 });
 
+describe('replaying clients through two instances at full speed', () => {
+  it('brings through fragments that overtake their first one at the other instance', () => {
+    const never = Number.MAX_SAFE_INTEGER;
+    const result = replayClients(router(), clients(), { killAtFrame: never, timing: 'fast' });
+    const pings = result.flowReports.filter(({ protocol }) => protocol === 1);
+    expect(pings.length).toBeGreaterThan(10);
+    expect(pings.filter((flow) => flow.outward.missing + flow.inward.missing > 0)).toEqual([]);
+  });
+});
+
 describe('a replay reports', () => {
   it('packets that a network function loses', () => {
     const narrow = nat({

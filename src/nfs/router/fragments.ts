@@ -27,6 +27,7 @@ const holdLimits = {
   capacity: 512,
   perKey: 64,
   milliseconds: 2000,
+  againMilliseconds: 20,
   expired: 'fragment-without-first',
   full: 'fragment-hold-full',
 };
