@@ -108,8 +108,8 @@ export interface TableInfo {
   readonly description: string;
 }
 
-/** A server, and how a client behaves towards it. */
-export interface NativeRemoteOptions {
+/** Where a server is, and what lets a client in. */
+export interface NativeServer {
   readonly scheme: 'unix' | 'redis' | 'rediss' | 'rdma';
   readonly path?: string;
   readonly host?: string;
@@ -117,10 +117,15 @@ export interface NativeRemoteOptions {
   readonly username?: string;
   readonly password?: string;
   readonly database?: number;
+  /** PEM; for `rediss`, as certificate and key are. */
   readonly authorities?: string;
   readonly serverName?: string;
   readonly certificate?: string;
   readonly privateKey?: string;
+}
+
+/** A server, and how a client behaves towards it. */
+export interface NativeRemoteOptions extends NativeServer {
   readonly clientName: string;
   /** Text of the function library, and its revision. */
   readonly library: string;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lane/batch.h"
+#include "store/remote/bytes.h"
 
 namespace rxnf::remote {
 
@@ -48,6 +49,11 @@ class KeySpace {
     *out++ = '\r';
     *out++ = '\n';
     return out;
+  }
+
+  void append(Bytes &out, uint32_t partition, const Key &key) const {
+    uint8_t *const at = out.room(bulk_room).data();
+    out.produced(static_cast<size_t>(bulk(at, partition, key) - at));
   }
 
  private:

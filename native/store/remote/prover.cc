@@ -6,11 +6,6 @@
 namespace rxnf::remote {
 namespace {
 
-void append_key(Bytes &out, const KeySpace &keys, const Proof::Entry &e) {
-  uint8_t *p = out.room(KeySpace::bulk_room).data();
-  out.produced(static_cast<size_t>(keys.bulk(p, e.partition, e.key) - p));
-}
-
 // Within the time of the request that it is part of.
 constexpr uint64_t wait_share = 2;
 
@@ -39,7 +34,7 @@ class Prover::Round : public Request {
     append_bulk(out, "rxnf1_stand");
     append_bulk(out, count);
     for (const Proof *p : proofs)
-      for (const Proof::Entry &e : p->entries) append_key(out, *p->keys, e);
+      for (const Proof::Entry &e : p->entries) p->keys->append(out, e.partition, e.key);
     for (const Proof *p : proofs)
       for (const Proof::Entry &e : p->entries) append_bulk(out, &e.version, sizeof e.version);
     append_command(out, "SET", own_key(), "1", "EX", "60");
@@ -111,20 +106,12 @@ class Prover::Mark : public Request {
     append_bulk(out, "FCALL");
     append_bulk(out, "rxnf1_mark");
     append_bulk(out, entries.size());
-    for (const Entry &e : entries) append_key(out, *e.keys, e.entry);
+    for (const Entry &e : entries) e.keys->append(out, e.entry.partition, e.entry.key);
     for (const Entry &e : entries) append_bulk(out, &e.entry.version, sizeof e.entry.version);
   }
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override {
-    resp::Token t;
-    for (;;) {
-      const auto step = reader.next(at, end, t);
-      if (step == resp::Reader::Step::more) return Progress::more;
-      if (step == resp::Reader::Step::broken) return Progress::broken;
-      Ending ending;
-      if (t.kind == resp::Kind::error && is_to_be_repeated(t, ending, why)) return Progress::again;
-      if (reader.whole()) return Progress::whole;
-    }
+    return pass_over(reader, at, end, why);
   }
   void settled(Fate) override { is_out = false; }
 };

@@ -14,26 +14,14 @@ class Refresher::Call : public Request {
     append_bulk(out, "FCALL");
     append_bulk(out, "rxnf1_touch");
     append_bulk(out, entries_.size());
-    for (const Entry &e : entries_) {
-      uint8_t *p = out.room(KeySpace::bulk_room).data();
-      out.produced(
-          static_cast<size_t>(owner_.keys_.bulk(p, owner_.keys_.partition(e.key), e.key) - p));
-    }
+    for (const Entry &e : entries_) owner_.keys_.append(out, owner_.keys_.partition(e.key), e.key);
     for (const uint32_t t : owner_.schema_.idle_ms) append_bulk(out, t);
     for (const Entry &e : entries_) append_bulk(out, &e.version, sizeof e.version);
   }
 
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override {
-    resp::Token t;
-    for (;;) {
-      const auto step = reader.next(at, end, t);
-      if (step == resp::Reader::Step::more) return Progress::more;
-      if (step == resp::Reader::Step::broken) return Progress::broken;
-      Ending ending;
-      if (t.kind == resp::Kind::error && is_to_be_repeated(t, ending, why)) return Progress::again;
-      if (reader.whole()) return Progress::whole;
-    }
+    return pass_over(reader, at, end, why);
   }
 
   // Lost ones are gathered again: a packet that has left counts on them.

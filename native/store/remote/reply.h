@@ -4,6 +4,7 @@
 
 #include "store/remote/cluster/refusal.h"
 #include "store/remote/operation.h"
+#include "store/remote/request.h"
 #include "store/remote/resp.h"
 
 namespace rxnf::remote {
@@ -17,6 +18,21 @@ inline bool is_to_be_repeated(const resp::Token &error, Ending &ending, std::str
   }
   ending = refusal == cluster::Refusal::out_of_memory ? Ending::full : Ending::refused;
   return false;
+}
+
+// Reads a reply that nobody is interested in, beyond whether to ask again.
+inline Request::Progress pass_over(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                                   std::string &why) {
+  resp::Token t;
+  for (;;) {
+    const auto step = reader.next(at, end, t);
+    if (step == resp::Reader::Step::more) return Request::Progress::more;
+    if (step == resp::Reader::Step::broken) return Request::Progress::broken;
+    Ending ending;
+    if (t.kind == resp::Kind::error && is_to_be_repeated(t, ending, why))
+      return Request::Progress::again;
+    if (reader.whole()) return Request::Progress::whole;
+  }
 }
 
 }  // namespace rxnf::remote

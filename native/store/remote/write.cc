@@ -76,9 +76,7 @@ void WritePart::encode(Bytes &out) {
   append_bulk(out, count);
   for (uint32_t k = 0; k < count; k++) {
     const uint16_t n = flight->order[from + k];
-    uint8_t *p = out.room(KeySpace::bulk_room).data();
-    out.produced(
-        static_cast<size_t>(o.keys_.bulk(p, flight->partition[n], r.key[flight->row[n]]) - p));
+    o.keys_.append(out, flight->partition[n], r.key[flight->row[n]]);
   }
   for (const uint32_t t : o.schema_.idle_ms) append_bulk(out, t);
   append_bulk(out, o.partition_capacity_);

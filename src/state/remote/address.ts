@@ -5,26 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
+import type { NativeServer } from '../../native.ts';
 
 export interface Host {
   readonly host: string;
   readonly port: number;
 }
 
-/** What the native client needs to find the server and to be let in. */
-export interface ServerAddress {
-  readonly scheme: 'unix' | 'redis' | 'rediss' | 'rdma';
-  readonly path?: string;
-  readonly host?: string;
-  readonly port?: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly database?: number;
-  /** PEM; for `rediss`. */
-  readonly authorities?: string;
-  readonly serverName?: string;
-  readonly certificate?: string;
-  readonly privateKey?: string;
+/** What the native client needs to find the server and to be let in, and who may say where it is. */
+export interface ServerAddress extends NativeServer {
   /** Who knows where the primary is; host and port are theirs to say. */
   readonly watch?: { readonly sentinels: readonly Host[]; readonly name: string };
 }
