@@ -31,7 +31,8 @@ bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
   } else {
     version = writer_.version();
     outcome = op == Write::insert
-                  ? table_.insert(h, r.key[row], next, r.timer[row], version, b.header->now_ms, &e)
+                  ? table_.insert_or_read(h, r.key[row], next, &r.timer[row], &version,
+                                          b.header->now_ms, record)
                   : table_.swap(h, r.key[row], r.version[row], next, r.timer[row], version,
                                 b.header->now_ms, &e);
   }
@@ -51,8 +52,11 @@ bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
       if (op != Write::remove) r.state[row] = static_cast<uint8_t>(Lookup::miss);
       return true;
     default:
-      if (outcome == Outcome::lost && !e) e = table_.find(h, r.key[row]);
-      r.version[row] = e ? table_.read(e, r.key[row], record, &r.timer[row]) : 0;
+      if (op != Write::insert) {
+        if (outcome == Outcome::lost && !e) e = table_.find(h, r.key[row]);
+        version = e ? table_.read(e, r.key[row], record, &r.timer[row]) : 0;
+      }
+      r.version[row] = version;
       r.state[row] = static_cast<uint8_t>(r.version[row] ? Lookup::hit : Lookup::miss);
       return false;
   }

@@ -186,6 +186,22 @@ Outcome Table::insert(uint64_t h, const Key &key, const uint8_t *record, uint8_t
   return outcome;
 }
 
+Outcome Table::insert_or_read(uint64_t h, const Key &key, const uint8_t *record, uint8_t *timer,
+                              uint64_t *version, uint32_t now, uint8_t *winner) {
+  for (uint32_t tries = 0; tries < max_inserts; tries++) {
+    Entry *e = nullptr;
+    const Outcome outcome = insert(h, key, record, *timer, *version, now, &e);
+    if (outcome != Outcome::lost) return outcome;
+    uint8_t their_timer = 0;
+    if (const uint64_t theirs = read(e, key, winner, &their_timer); theirs != 0) {
+      *version = theirs;
+      *timer = their_timer;
+      return outcome;
+    }
+  }
+  return Outcome::busy;
+}
+
 // An older release's record is the shorter one: what the entry has beyond it stays.
 Outcome Table::swap(uint64_t h, const Key &key, uint64_t expected, const uint8_t *record,
                     uint8_t timer, uint64_t version, uint32_t now, Entry **out) {

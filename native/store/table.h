@@ -184,6 +184,10 @@ class Table {
   // Any writer's `version` is made by its lane and never repeated.
   Outcome insert(uint64_t h, const Key &key, const uint8_t *record, uint8_t timer, uint64_t version,
                  uint32_t now, Entry **out);
+  // Inserts, or copies the record that is there instead (as `read` does): a winner that goes before
+  // it was copied is none, so the insert is tried again.
+  Outcome insert_or_read(uint64_t h, const Key &key, const uint8_t *record, uint8_t *timer,
+                         uint64_t *version, uint32_t now, uint8_t *winner);
   Outcome swap(uint64_t h, const Key &key, uint64_t expected, const uint8_t *record, uint8_t timer,
                uint64_t version, uint32_t now, Entry **out);
   Outcome remove(uint64_t h, const Key &key, uint64_t expected);
@@ -268,6 +272,9 @@ class Table {
     else
       sched_yield();
   }
+
+  // Each try after the first is another writer's removal.
+  static constexpr uint32_t max_inserts = 64;
 
   // How many spins go by before a writer is suspected to be dead.
   static constexpr uint32_t patience = 0xfff;

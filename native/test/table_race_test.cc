@@ -129,9 +129,46 @@ void creates_and_removals_race_with_readers() {
   for (uint64_t n = 0; n < 64; n++) EXPECT(insert(t, key(n), {}, versions()) == Outcome::won);
 }
 
+// An insert that lost tells of a record that was there, however fast that is removed again.
+void a_lost_insert_has_a_winner() {
+  Table t(config(64));
+  std::atomic<bool> done = false;
+  std::thread other([&] {
+    Versions versions(1);
+    while (!done) {
+      insert(t, key(1), {1, 1}, versions());
+      t.remove(t.hash(key(1)), key(1), 0);
+    }
+  });
+  Versions versions(2);
+  const Record mine{2, 2};
+  const auto until = std::chrono::steady_clock::now() + stress_for;
+  uint32_t lost = 0;
+  while (std::chrono::steady_clock::now() < until) {
+    for (int i = 0; i < 100; i++) {
+      Record winner{};
+      uint8_t timer = 0;
+      uint64_t version = versions();
+      const auto outcome =
+          t.insert_or_read(t.hash(key(1)), key(1), reinterpret_cast<const uint8_t *>(&mine), &timer,
+                           &version, 0, reinterpret_cast<uint8_t *>(&winner));
+      if (outcome == Outcome::won) {
+        t.remove(t.hash(key(1)), key(1), version);
+        continue;
+      }
+      lost++;
+      EXPECT(outcome == Outcome::lost && version >> 40 == 1 && winner.a == 1);
+    }
+  }
+  done = true;
+  other.join();
+  EXPECT(lost > 0);
+}
+
 }  // namespace
 
 int main() {
   swaps_from_two_threads_lose_nothing();
   creates_and_removals_race_with_readers();
+  a_lost_insert_has_a_winner();
 }
