@@ -30,11 +30,10 @@ bool WriteKernel::write(Batch &b, Register &r, uint32_t row) {
     if (outcome == Outcome::gone) outcome = Outcome::won;  // it is not there: as asked
   } else {
     version = writer_.version();
-    outcome = op == Write::insert
-                  ? table_.insert_or_read(h, r.key[row], next, &r.timer[row], &version,
-                                          b.header->now_ms, record)
-                  : table_.swap(h, r.key[row], r.version[row], next, r.timer[row], version,
-                                b.header->now_ms, &e);
+    outcome = op == Write::insert ? table_.insert_or_read(h, r.key[row], next, &r.timer[row],
+                                                          &version, b.header->now_ms, record)
+                                  : table_.swap(h, r.key[row], r.version[row], next, r.timer[row],
+                                                version, b.header->now_ms, &e);
   }
   switch (outcome) {
     case Outcome::won:
