@@ -133,6 +133,8 @@ export interface NativeRemoteOptions extends NativeServer {
   readonly connectMilliseconds: number;
   readonly requestMilliseconds: number;
   readonly partitions: number;
+  /** Of a cluster, those that are known: they stand in for host and port. */
+  readonly nodes?: readonly { readonly host: string; readonly port: number }[];
   /** Numbers of drop reasons. */
   readonly reasons: Readonly<
     Record<'unavailable' | 'timeout' | 'full' | 'refused' | 'schemaMismatch' | 'unproved', number>
@@ -250,7 +252,7 @@ export interface Native {
   /** How many events there are. */
   pollRemote(client: number): number;
   /** The call's number; -1 where too many are under way. */
-  callRemote(client: number, partition: number, command: Uint8Array): number;
+  callRemote(client: number, partition: number, command: Uint8Array, replicas: number): number;
   remotePartitions(
     client: number,
     rows: Uint8Array,

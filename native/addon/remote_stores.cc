@@ -5,8 +5,10 @@
 #include <poll.h>
 
 #include <chrono>
+#include <utility>
 
 #include "addon/environment.h"
+#include "store/remote/cluster/refusal.h"
 #include "store/remote/greeting.h"
 
 namespace rxnf::addon {
@@ -49,26 +51,48 @@ Napi::Value words_of(Napi::Env env, const Call &call) {
   return words;
 }
 
+// Where a node of a cluster says that a request is to go.
+struct Elsewhere : Referrals {
+  bool take(Request &, const std::string &error, uint64_t) override {
+    const auto r = cluster::read_refusal(error);
+    if (!cluster::is_for_another_node(r.refusal)) return false;
+    host = r.host;
+    port = r.port;
+    referred = true;
+    return true;
+  }
+  bool referred = false;
+  std::string host;
+  uint16_t port = 0;
+};
+
 // askServer(options, command): the reply's words. Waits for it, bounded by the options' times; for
 // the start of an instance, before it has packets to attend to.
 Napi::Value ask(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  const ConnectionOptions options = connection_options(info[0].As<Napi::Object>());
+  ConnectionOptions options = connection_options(info[0].As<Napi::Object>());
   const auto command = info[1].As<Napi::Uint8Array>();
   const auto now = [] {
     return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   };
-  Connection connection(options);
+  Elsewhere elsewhere;
+  auto connection = std::make_unique<Connection>(options, &elsewhere);
   Call call;
   call.prepare(command.Data(), command.ByteLength());
-  connection.submit(call, now());
+  call.go();
+  connection->submit(call, now());
   const uint64_t limit = now() + options.connect_timeout_ns + options.request_timeout_ns;
   std::string problem;
   while (call.state() == Call::State::out && now() < limit) {
-    connection.poll(now());
-    if (!connection.problem().empty()) problem = connection.problem();
-    pollfd p{connection.descriptor(), POLLIN, 0};
+    connection->poll(now());
+    if (!connection->problem().empty()) problem = connection->problem();
+    pollfd p{connection->descriptor(), POLLIN, 0};
     ::poll(&p, p.fd >= 0, 1);
+    if (!std::exchange(elsewhere.referred, false)) continue;
+    if (!elsewhere.host.empty()) options.endpoint.host = elsewhere.host;
+    if (elsewhere.port != 0) options.endpoint.port = elsewhere.port;
+    connection = std::make_unique<Connection>(options, &elsewhere);
+    connection->submit(call, now());
   }
   if (call.state() == Call::State::answered) return words_of(env, call);
   const bool refused = problem.find("NOAUTH") != std::string::npos ||
@@ -77,6 +101,18 @@ Napi::Value ask(const Napi::CallbackInfo &info) {
   fail(env, refused ? "ERR_STORE_REFUSED" : "ERR_STORE_UNREACHABLE",
        problem.empty() ? options.endpoint.name() + ": no answer in time" : problem);
   return env.Undefined();
+}
+
+// Of a cluster, those that are known.
+std::vector<cluster::Node> nodes_of(const Napi::Object &o) {
+  std::vector<cluster::Node> nodes;
+  if (!o.Get("nodes").IsArray()) return nodes;
+  const auto list = o.Get("nodes").As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const auto node = list.Get(i).As<Napi::Object>();
+    nodes.push_back({text(node, "host"), static_cast<uint16_t>(u32(node, "port"))});
+  }
+  return nodes;
 }
 
 // openRemote(lane, options): { client, events, replies }
@@ -88,8 +124,8 @@ Napi::Value open(const Napi::CallbackInfo &info) {
   const auto r = o.Get("reasons").As<Napi::Object>();
   const Reasons reasons{u32(r, "unavailable"), u32(r, "timeout"),        u32(r, "full"),
                         u32(r, "refused"),     u32(r, "schemaMismatch"), u32(r, "unproved")};
-  auto client =
-      std::make_shared<Client>(lane, connection_options(o), u32(o, "partitions", 1), reasons);
+  auto client = std::make_shared<Client>(lane, connection_options(o), nodes_of(o),
+                                         u32(o, "partitions", 1), reasons);
   auto opened = Napi::Object::New(env);
   opened.Set("events", wrap(env, client->events(), Client::max_events * sizeof(Event), client));
   opened.Set("replies",
@@ -207,7 +243,8 @@ napi_value poll(napi_env env, napi_callback_info info) {
   return number(env, static_cast<int32_t>(client->poll()));
 }
 
-// callRemote(client, partition, command): the call's number; -1 where too many are under way
+// callRemote(client, partition, command, replicas): the call's number; -1 where too many are under
+// way
 Napi::Value call(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto client = item(info, 0, environment(env).clients, "client");
@@ -218,7 +255,8 @@ Napi::Value call(const Napi::CallbackInfo &info) {
     fail(env, "ERR_NATIVE_HANDLE", "no such partition");
     return env.Undefined();
   }
-  return Napi::Number::New(env, client->call(partition, command.Data(), command.ByteLength()));
+  return Napi::Number::New(env, client->call(partition, command.Data(), command.ByteLength(),
+                                             info[3].ToNumber().Uint32Value()));
 }
 
 // remotePartitions(client, rows, stride, count, out): of the 16-byte keys that rows begin with
@@ -245,20 +283,20 @@ Napi::Value group(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), client->group(info[1].ToNumber().Uint32Value()));
 }
 
-// remoteStatus(client): { ready, problem, and the connection's counters }
+// remoteStatus(client): { ready, problem, and its connections' counters }
 Napi::Value status(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto client = item(info, 0, environment(env).clients, "client");
   if (!client) return env.Undefined();
-  const Connection &connection = client->connection();
-  const ConnectionCounters &c = connection.counters();
+  const RoutesStatus s = client->status();
+  const ConnectionCounters &c = s.counters;
   auto o = Napi::Object::New(env);
-  o.Set("ready", Napi::Boolean::New(env, connection.state() == Connection::State::ready));
-  o.Set("problem", Napi::String::New(env, connection.problem()));
+  o.Set("ready", Napi::Boolean::New(env, s.ready));
+  o.Set("problem", Napi::String::New(env, s.problem));
   const auto count = [&](const char *name, uint64_t n) {
     o.Set(name, Napi::Number::New(env, static_cast<double>(n)));
   };
-  count("waiting", connection.waiting());
+  count("waiting", s.waiting);
   count("requests", c.requests);
   count("replies", c.replies);
   count("sentBytes", c.sent_bytes);

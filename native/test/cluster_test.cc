@@ -99,6 +99,9 @@ void keeps_the_index_of_a_node_that_stays() {
   EXPECT(!map.move(16384, "b", 2));
   EXPECT(read(map, "*1\r\n" + range(0, 9, node("b", 2), 1)));
   EXPECT(map.owner(0) == 1 && map.unowned() == 16384 - 10 && map.nodes() == 2);
+  const uint16_t known = map.add("c", 3);
+  EXPECT(known != SlotMap::no_node && map.add("c", 3) == known);
+  EXPECT(!map.owners()[known] && map.owners()[map.owner(7)]);
 }
 
 void refuses_what_is_no_map() {
@@ -136,6 +139,7 @@ void tells_refusals_apart() {
   EXPECT(read_refusal("NOPERM x").refusal == Refusal::denied);
   EXPECT(read_refusal("ERR Function not found").refusal == Refusal::no_function);
   EXPECT(read_refusal("ERR syntax").refusal == Refusal::other);
+  EXPECT(is_for_another_node(Refusal::try_again) && !is_for_another_node(Refusal::loading));
   EXPECT(may_be_repeated(Refusal::ask) && !may_be_repeated(Refusal::out_of_memory));
 }
 

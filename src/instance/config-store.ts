@@ -6,7 +6,7 @@ export type StoreChoice =
   | { readonly kind: 'memory' }
   /** Shared memory of this machine: outlives every process. `path` is a folder, best under /dev/shm. */
   | { readonly kind: 'shared'; readonly path: string }
-  /** A Redis or Valkey server. */
+  /** Redis or Valkey servers. */
   | { readonly kind: 'remote'; readonly url: string };
 
 /** How a store is written, for errors and the documentation. */
@@ -18,12 +18,13 @@ export const storeForms = [
   'rediss://HOST:6379',
   'rdma://HOST:6379',
   'redis+sentinel://HOST:26379,HOST:26379/NAME',
+  'redis+cluster://HOST:6379,HOST:6379',
 ] as const;
 
 /** The choice, or why the text is none; undefined where it is not like any form. */
 export function parseStore(text: string): StoreChoice | { readonly why: string } | undefined {
   if (text === 'memory') return { kind: 'memory' };
-  if (/^(unix|redis|rediss|rdma|redis\+sentinel):/.test(text)) return remote(text);
+  if (/^(unix|redis|rediss|rdma|redis\+sentinel|rediss?\+cluster):/.test(text)) return remote(text);
   const path = text.startsWith('shared:') ? text.slice('shared:'.length) : undefined;
   if (path === undefined) return undefined;
   if (!path.startsWith('/') || path === '/') return { why: 'not an absolute path' };

@@ -1,6 +1,8 @@
 /** What the configured commit class is worth on the servers that there are, asked once at start. */
+
+import { type Access, withServer } from '../state/redis-control/connection.ts';
 import { checkDurability } from '../state/redis-control/durability.ts';
-import { parseAddress, type ServerAddress } from '../state/remote/address.ts';
+import { type Host, parseAddress, type ServerAddress } from '../state/remote/address.ts';
 import { findPrimary } from '../state/remote/sentinels.ts';
 import type { CommitClass } from '../state/table.ts';
 import type { StoreChoice } from './config-store.ts';
@@ -21,10 +23,29 @@ export async function storeWarnings(store: StoreChoice, commit: CommitClass): Pr
   }
 }
 
-async function accessTo(url: string, { watch, username, password }: ServerAddress) {
+/** One of the servers: it knows of the others. */
+async function accessTo(url: string, { watch, seeds, username, password }: ServerAddress) {
+  const given = { ...(username && { username }), ...(password && { password }) };
+  const at = ({ host, port }: Host) => ({
+    url: `redis://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    ...given,
+  });
+  if (seeds) return at(await firstThatAnswers(seeds.map((seed) => [seed, at(seed)])));
   if (!watch) return { url };
   const primary = await findPrimary(watch);
   if (!primary) throw new Error(`no sentinel knows ${watch.name}`);
-  const given = { ...(username && { username }), ...(password && { password }) };
-  return { url: `redis://${primary.host}:${primary.port}`, ...given };
+  return at(primary);
+}
+
+async function firstThatAnswers(nodes: readonly (readonly [Host, Access])[]): Promise<Host> {
+  let problem: unknown;
+  for (const [node, access] of nodes) {
+    try {
+      await withServer(access, (server) => server.ping());
+      return node;
+    } catch (error) {
+      problem = error;
+    }
+  }
+  throw problem;
 }

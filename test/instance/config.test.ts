@@ -69,6 +69,10 @@ describe('a configuration', () => {
       'redis+sentinel://10.0.0.1,10.0.0.2:26380/nat',
       { kind: 'remote', url: 'redis+sentinel://10.0.0.1,10.0.0.2:26380/nat' },
     ],
+    [
+      'rediss+cluster://nat:pw@10.0.0.1,10.0.0.2:7000',
+      { kind: 'remote', url: 'rediss+cluster://nat:pw@10.0.0.1,10.0.0.2:7000' },
+    ],
   ])('keeps state at %s', (store, choice) => {
     expect(readConfig(edited('store', store), 'nat.yaml').config.store).toEqual(choice);
   });
@@ -104,6 +108,8 @@ describe('a configuration', () => {
     ['a server without a host', 'store', 'redis://', 'store', /found "redis:\/\/": no host/],
     ['a server by its port alone', 'store', 'redis:6379', 'store', /"redis:6379": not a URL/],
     ['a port that is none', 'store', 'redis://db:99999', 'store', /99999 is no port/],
+    ['a cluster of nobody', 'store', 'redis+cluster://a,', 'store', /no host/],
+    ['a second database', 'store', 'redis+cluster://a/1', 'store', /one database only/],
     ['sentinels of nothing', 'store', 'redis+sentinel://a,b', 'store', /no name of what/],
     [
       'a database that is no number, its password unsaid',

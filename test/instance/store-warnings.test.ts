@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { storeWarnings } from '../../src/instance/store-warnings.ts';
+import { type ClusterNode, StoreCluster } from '../support/clusters.ts';
 import { StoreServer } from '../support/servers.ts';
 
 describe('what the commit class is worth', () => {
@@ -33,6 +34,18 @@ describe('what the commit class is worth', () => {
       expect.stringMatching(/1 replica\(s\) online/) as string,
     ]);
   });
+
+  it('is said of each primary of a cluster, whichever of its nodes is named', async () => {
+    const cluster = await StoreCluster.start({ replicas: 1 });
+    try {
+      const [named] = cluster.replicas as [ClusterNode];
+      const store = at(`redis+cluster://127.0.0.1:1,127.0.0.1:${named.server.port}`);
+      expect(await storeWarnings(store, 'primary')).toHaveLength(3);
+      expect(await storeWarnings(store, { replicas: 1 })).toEqual([]);
+    } finally {
+      await cluster.stop();
+    }
+  }, 30_000);
 
   it('is not known where the server cannot be asked, and no question without one', async () => {
     expect(await storeWarnings(at('redis://127.0.0.1:1'), 'primary')).toEqual([

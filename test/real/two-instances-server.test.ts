@@ -1,6 +1,6 @@
 /**
  * Two instances of one NAT on a Redis server: the instances are killed, the server is killed and
- * restarted, and it fails over to its replica; no connection breaks, and no port is handed out twice.
+ * restarted, it fails over to its replica, alone and in a cluster; no connection breaks, and no port is handed out twice.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Namespaces } from '../../src/lab/namespaces.ts';
+import { type ClusterNode, StoreCluster } from '../support/clusters.ts';
 import { freePort, StoreServer } from '../support/servers.ts';
 import { lacking } from './lab.ts';
 import {
@@ -36,12 +37,15 @@ const failoverBoundMilliseconds = 6600;
 
 describe.skipIf(missing.length > 0)('two instances on a server', () => {
   let busy: BusyPair | undefined;
+  let cluster: StoreCluster | undefined;
   const servers: StoreServer[] = [];
   const folders: string[] = [];
 
   afterEach(async () => {
     await busy?.pair.close();
     busy = undefined;
+    await cluster?.stop();
+    cluster = undefined;
     for (const server of servers.splice(0)) await server.stop();
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
   });
@@ -136,6 +140,37 @@ describe.skipIf(missing.length > 0)('two instances on a server', () => {
     await sleep(2500);
     const second = await endTalks(later);
     expect(faultsOf(second, restartBoundMilliseconds)).toEqual([]);
+  });
+
+  it('go on when the primary of a cluster is lost and its replica takes over (replicas: 1)', {
+    timeout: 90_000,
+  }, async () => {
+    const store = async (namespaces: Namespaces) => {
+      const start = (command: readonly string[]) => namespaces.start('nat', command);
+      cluster = await StoreCluster.start({ start, replicas: 1 });
+      return cluster.url;
+    };
+    busy = await openBusyPair({ store, nat: { commit: { replicas: 1 } } });
+    const { pair } = busy;
+    // Opened before the node is lost: until another follows the heir, its slots commit no new ones.
+    const talks = startTalks(pair, { connections: 30 });
+    await sleep(2500);
+    const [lost] = (cluster as StoreCluster).primaries as [ClusterNode];
+    lost.server.kill();
+    await sleep(8000);
+    const report = await endTalks(talks);
+    expect(report.connections).toHaveLength(30);
+    expect(faultsOf(report, failoverBoundMilliseconds)).toEqual([]);
+    const back = await lost.again();
+    servers.push(back.server);
+    await expect
+      .poll(() => back.control.info('replication'), { timeout: 20_000 })
+      .toMatch(/status:up/);
+    back.control.disconnect();
+    await sleep(1000);
+    const later = startTalks(pair, { connections: 20 });
+    await sleep(2500);
+    expect(faultsOf(await endTalks(later), restartBoundMilliseconds)).toEqual([]);
   });
 
   async function startSentinel(namespaces: Namespaces, watched: number): Promise<number> {

@@ -11,39 +11,44 @@ Request::Progress Call::read(resp::Reader &reader, const uint8_t *&at, const uin
     const auto step = reader.next(at, end, t);
     if (step == resp::Reader::Step::more) return Progress::more;
     if (step == resp::Reader::Step::broken) return Progress::broken;
-    switch (t.kind) {
-      case resp::Kind::null:
-        words_.push_back(0);
-        break;
-      case resp::Kind::array:
-      case resp::Kind::map:
-      case resp::Kind::set:
-      case resp::Kind::push:
-        if (t.value == resp::unknown_length) return Progress::broken;
-        words_.push_back(1);
-        words_.push_back(static_cast<uint32_t>(t.value));
-        break;
-      case resp::Kind::number:
-      case resp::Kind::boolean:
-        words_.push_back(3);
-        words_.push_back(static_cast<uint32_t>(t.value));
-        words_.push_back(static_cast<uint32_t>(t.value >> 32));
-        break;
-      case resp::Kind::error: {
-        Ending ending;
-        if (t.depth == 0 && is_to_be_repeated(t, ending, why)) return Progress::again;
-        append(4, t);
-        break;
-      }
-      case resp::Kind::blob_begin:
-      case resp::Kind::part:
-      case resp::Kind::end:
-      case resp::Kind::attribute:
-        return Progress::broken;  // no server sends these to what is asked here
-      default:
-        append(2, t);
-    }
+    Ending ending;
+    if (t.kind == resp::Kind::error && t.depth == 0 && is_to_be_repeated(t, ending, why))
+      return Progress::again;
+    if (!take(t)) return Progress::broken;
     if (reader.whole()) return Progress::whole;
+  }
+}
+
+bool Call::take(const resp::Token &t) {
+  switch (t.kind) {
+    case resp::Kind::null:
+      words_.push_back(0);
+      return true;
+    case resp::Kind::array:
+    case resp::Kind::map:
+    case resp::Kind::set:
+    case resp::Kind::push:
+      if (t.value == resp::unknown_length) return false;
+      words_.push_back(1);
+      words_.push_back(static_cast<uint32_t>(t.value));
+      return true;
+    case resp::Kind::number:
+    case resp::Kind::boolean:
+      words_.push_back(3);
+      words_.push_back(static_cast<uint32_t>(t.value));
+      words_.push_back(static_cast<uint32_t>(t.value >> 32));
+      return true;
+    case resp::Kind::error:
+      append(4, t);
+      return true;
+    case resp::Kind::blob_begin:
+    case resp::Kind::part:
+    case resp::Kind::end:
+    case resp::Kind::attribute:
+      return false;
+    default:
+      append(2, t);
+      return true;
   }
 }
 

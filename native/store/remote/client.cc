@@ -1,13 +1,29 @@
 #include "store/remote/client.h"
 
+#include "store/remote/cluster/cluster_routes.h"
+
 namespace rxnf::remote {
 
-Client::Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options, uint32_t partitions,
-               const Reasons &reasons)
+namespace {
+
+std::unique_ptr<Routes> routes_to(const ConnectionOptions &options,
+                                  const std::vector<cluster::Node> &nodes, uint32_t partitions,
+                                  uint32_t writer) {
+  if (nodes.empty()) return std::make_unique<OneServer>(options, writer);
+  return std::make_unique<ClusterRoutes>(options, nodes, partitions, writer);
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options,
+               const std::vector<cluster::Node> &nodes, uint32_t partitions, const Reasons &reasons)
     : lane_(std::move(lane)),
       partitions_(partitions),
       reasons_(reasons),
-      routes_(std::make_unique<OneServer>(options, lane_->writer().number())) {}
+      routes_(routes_to(options, nodes, partitions, lane_->writer().number())) {
+  queued_.reserve(max_calls);
+  under_way_.assign(routes_->groups(), -1);
+}
 
 Client::~Client() { routes_->close(); }
 
@@ -33,14 +49,42 @@ int32_t Client::add_write(uint32_t table, uint32_t reg) {
   return static_cast<int32_t>(operations_.size() - 1);
 }
 
-int32_t Client::call(uint32_t partition, const uint8_t *command, size_t size) {
+int32_t Client::call(uint32_t partition, const uint8_t *command, size_t size, uint32_t replicas) {
   for (uint32_t i = 0; i < max_calls; i++) {
     if (calls_[i].state() != Call::State::free) continue;
-    calls_[i].prepare(command, size);
-    routes_->of(routes_->group(partition)).submit(calls_[i], now_ns());
+    Call &call = calls_[i];
+    call.prepare(command, size, partition);
+    call.replicas = replicas;
+    if (replicas > 0) {
+      call.go();
+      routes_->prover(routes_->group(partition)).prove(call);
+    } else {
+      queued_.push_back(i);
+      send_queued();
+    }
     return static_cast<int32_t>(i);
   }
   return -1;
+}
+
+// On a cluster a group's calls go one after the other: nodes that refuse some would change their
+// order, and the numbers of additions count on it.
+void Client::send_queued() {
+  const bool in_turn = routes_->names_all_keys();
+  size_t kept = 0;
+  for (const uint32_t id : queued_) {
+    Call &call = calls_[id];
+    const uint32_t group = routes_->group(call.partition());
+    int32_t &before = under_way_[group];
+    if (in_turn && before >= 0 && calls_[static_cast<size_t>(before)].state() == Call::State::out) {
+      queued_[kept++] = id;
+      continue;
+    }
+    before = static_cast<int32_t>(id);
+    call.go();
+    routes_->submit(group, call, now_ns());
+  }
+  queued_.resize(kept);
 }
 
 uint32_t Client::poll() {
@@ -49,6 +93,7 @@ uint32_t Client::poll() {
     if (call.state() == Call::State::delivered) call.release();
   for (const auto &table : tables_) table->refresher.poll(now);
   routes_->poll(now);
+  send_queued();
   uint32_t events = 0;
   for (uint32_t i = 0; i < operations_.size(); i++)
     while (events < max_batches && operations_[i]->finish())

@@ -10,6 +10,7 @@
 
 #include "lane/lane.h"
 #include "store/remote/call.h"
+#include "store/remote/cluster/slot_map.h"
 #include "store/remote/lookup.h"
 #include "store/remote/refresh.h"
 #include "store/remote/routes.h"
@@ -32,8 +33,9 @@ class Client {
   static constexpr uint32_t max_events = max_batches + max_calls;
   static constexpr size_t reply_words = 256 << 10;
 
-  Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options, uint32_t partitions,
-         const Reasons &reasons);
+  // `nodes`: of a cluster, some that are known; none: a server by itself.
+  Client(std::shared_ptr<Lane> lane, const ConnectionOptions &options,
+         const std::vector<cluster::Node> &nodes, uint32_t partitions, const Reasons &reasons);
   ~Client();
 
   // Numbers for what follows; -1 when there are too many.
@@ -49,7 +51,8 @@ class Client {
   }
   void cancel(uint32_t operation, uint32_t flight) { operations_[operation]->cancel(flight); }
   // Sends a command to whoever serves a partition; -1 when too many are under way.
-  int32_t call(uint32_t partition, const uint8_t *command, size_t size);
+  // `replicas`: its reply is to lie on so many; then the command must not change anything.
+  int32_t call(uint32_t partition, const uint8_t *command, size_t size, uint32_t replicas);
 
   // Returns the number of events.
   uint32_t poll();
@@ -59,7 +62,7 @@ class Client {
 
   Event *events() { return events_.data(); }
   uint32_t *replies() { return replies_.get(); }
-  Connection &connection() { return routes_->of(0); }
+  RoutesStatus status() const { return routes_->status(); }
   uint32_t partitions() const { return partitions_; }
   uint32_t group(uint32_t partition) const { return routes_->group(partition); }
   uint64_t now_ns() const { return static_cast<uint64_t>(lane_->counters().tick_ns); }
@@ -78,6 +81,7 @@ class Client {
     Refresher refresher;
   };
 
+  void send_queued();
   void deliver(uint32_t &events);
 
   const std::shared_ptr<Lane> lane_;
@@ -86,6 +90,8 @@ class Client {
   std::vector<std::unique_ptr<Table>> tables_;
   std::vector<std::unique_ptr<Operation>> operations_;
   std::array<Call, max_calls> calls_;
+  std::vector<uint32_t> queued_;    // calls in the order of their making
+  std::vector<int32_t> under_way_;  // by group: its call, where they go one after the other
   std::unique_ptr<Routes> routes_;  // goes first: it settles what is under way
   std::array<Event, max_events> events_;
   std::unique_ptr<uint32_t[]> replies_{new uint32_t[reply_words]};

@@ -63,8 +63,9 @@ class Connection::Heartbeat : public Request {
   uint64_t parts_[2] = {};
 };
 
-Connection::Connection(const ConnectionOptions &options)
+Connection::Connection(const ConnectionOptions &options, Referrals *referrals)
     : options_(with_name_of_its_own(options)),
+      referrals_(referrals),
       greeting_(options_.login),
       heartbeat_(std::make_unique<Heartbeat>(*this)),
       in_(2 * slice),
@@ -93,9 +94,13 @@ void Connection::redirect(const std::string &host, uint16_t port, uint64_t now_n
 void Connection::submit(Request &request, uint64_t now_ns) {
   request.sent_once = false;
   request.due_ns = now_ns + options_.request_timeout_ns;
-  if (closed_ || is_away() || waiting() == capacity) {
+  forward(request, now_ns);
+}
+
+void Connection::forward(Request &request, uint64_t now_ns) {
+  if (closed_ || is_away() || waiting() == capacity || now_ns >= request.due_ns) {
     counters_.refusals++;
-    request.settled(Fate::unsent);
+    request.settled(request.sent_once ? Fate::unavailable : Fate::unsent);
     return;
   }
   at(queue_to_++) = &request;
@@ -150,8 +155,10 @@ void Connection::dial(uint64_t now_ns) {
 
 void Connection::encode() {
   for (; queue_sent_ != queue_to_ && out_.size() < ahead; queue_sent_++) {
-    at(queue_sent_)->encode(out_);
-    at(queue_sent_)->sent_once = true;
+    Request &request = *at(queue_sent_);
+    request.repeated = request.sent_once;
+    request.encode(out_);
+    request.sent_once = true;
   }
 }
 
@@ -212,6 +219,7 @@ bool Connection::parse(uint64_t now_ns) {
         pop(Fate::answered);
         break;
       case Request::Progress::again:
+        if (refer(why, now_ns)) break;
         return lost(options_.endpoint.name() + ": " + why, now_ns), false;
       case Request::Progress::broken:
         return lost(options_.endpoint.name() + ": not RESP: " +
@@ -221,6 +229,14 @@ bool Connection::parse(uint64_t now_ns) {
     }
   }
   return true;
+}
+
+bool Connection::refer(const std::string &why, uint64_t now_ns) {
+  if (!referrals_ || !reader_.whole()) return false;
+  Request &request = *at(queue_from_++);
+  if (referrals_->take(request, why, now_ns)) return counters_.replies++, true;
+  queue_from_--;
+  return false;
 }
 
 // Out of band: nothing here subscribes to anything. True when it has been passed over.

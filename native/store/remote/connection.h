@@ -34,19 +34,38 @@ struct ConnectionOptions {
 
 struct ConnectionCounters {
   uint64_t requests, replies, sent_bytes, received_bytes, connects, losses, timeouts, refusals;
+
+  ConnectionCounters &operator+=(const ConnectionCounters &o) {
+    requests += o.requests, replies += o.replies;
+    sent_bytes += o.sent_bytes, received_bytes += o.received_bytes;
+    connects += o.connects, losses += o.losses;
+    timeouts += o.timeouts, refusals += o.refusals;
+    return *this;
+  }
+};
+
+// Where requests go that a server does not serve, and says so: on a cluster.
+class Referrals {
+ public:
+  virtual ~Referrals() = default;
+  // True: the request is elsewhere now. It has not been performed since it was encoded.
+  virtual bool take(Request &request, const std::string &error, uint64_t now_ns) = 0;
 };
 
 class Connection {
  public:
   enum class State : uint8_t { down, connecting, greeting, ready };
 
-  explicit Connection(const ConnectionOptions &options);
+  explicit Connection(const ConnectionOptions &options, Referrals *referrals = nullptr);
   ~Connection();
   Connection(const Connection &) = delete;
   Connection &operator=(const Connection &) = delete;
 
   // Queues a request. It may come back within the call.
   void submit(Request &request, uint64_t now_ns);
+  // Likewise a request from another connection: due when it was. One that is due before others in
+  // the queue comes back when the first of them is.
+  void forward(Request &request, uint64_t now_ns);
   // Sends, receives, settles, reconnects: whatever is due.
   void poll(uint64_t now_ns);
   // Another server from now on: the one before is left at once.
@@ -87,6 +106,7 @@ class Connection {
   void flush();
   void receive(uint64_t now_ns);
   bool parse(uint64_t now_ns);
+  bool refer(const std::string &why, uint64_t now_ns);
   bool take_push(const uint8_t *&at, const uint8_t *end);
   void expire(uint64_t now_ns);
   void lost(const std::string &why, uint64_t now_ns);
@@ -94,6 +114,7 @@ class Connection {
   void ready(uint64_t now_ns);
 
   ConnectionOptions options_;
+  Referrals *const referrals_;
   std::unique_ptr<Transport> transport_;
   resp::Reader reader_;
   Greeting greeting_;

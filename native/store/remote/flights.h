@@ -45,7 +45,7 @@ class Flights : public Operation {
     // Before the first is submitted: one that comes back at once must not seem to be the last.
     for (const Part &part : f.parts) f.parts_out += part.count > 0;
     for (uint32_t g = 0; g < f.parts.size(); g++)
-      if (f.parts[g].count > 0) routes_.of(g).submit(f.parts[g], now_ns);
+      if (f.parts[g].count > 0) routes_.submit(g, f.parts[g], now_ns);
     return static_cast<int32_t>(slot);
   }
 

@@ -9,6 +9,7 @@
 
 #include "lane/batch.h"
 #include "store/remote/bytes.h"
+#include "store/remote/command.h"
 
 namespace rxnf::remote {
 
@@ -23,16 +24,22 @@ inline uint32_t partition_of(const Key &k, uint32_t partitions) {
   return static_cast<uint32_t>((h >> 32) * partitions >> 32);
 }
 
+// What is hashed of a partition's keys, so that they lie in one slot of a cluster: two hex digits.
+inline std::string partition_tag(uint32_t partition) {
+  static const char hex[] = "0123456789abcdef";
+  return {hex[partition >> 4], hex[partition & 15]};
+}
+
 class KeySpace {
  public:
   KeySpace(std::string_view table, uint32_t partitions) : partitions_(partitions) {
     const std::string size = std::to_string(4 + table.size() + 1 + sizeof(Key));
     for (uint32_t p = 0; p < partitions; p++) {
-      static const char hex[] = "0123456789abcdef";
       const std::string text =
-          "$" + size + "\r\n{" + hex[p >> 4] + hex[p & 15] + "}" + std::string(table) + "/";
+          "$" + size + "\r\n{" + partition_tag(p) + "}" + std::string(table) + "/";
       std::memcpy(prefixes_.emplace_back().data(), text.data(), text.size());
       prefix_size_ = text.size();
+      header_size_ = size.size() + 3;
     }
   }
 
@@ -51,6 +58,19 @@ class KeySpace {
     return out;
   }
 
+  // The name of one of the partition's others, by its sign: `!` of the deadlines, `=` of the size.
+  void append_sibling(Bytes &out, uint32_t partition, char sign) const {
+    const size_t size = prefix_size_ - header_size_;
+    append_header(out, '$', size);
+    out.append(prefixes_[partition].data() + header_size_, size - 1);
+    out.append(&sign, 1);
+    out.append("\r\n");
+  }
+  // Of the hash that keeps accounts of the writers.
+  static void append_accounts(Bytes &out, uint32_t partition) {
+    append_bulk(out, "{" + partition_tag(partition) + "}+");
+  }
+
   void append(Bytes &out, uint32_t partition, const Key &key) const {
     uint8_t *const at = out.room(bulk_room).data();
     out.produced(static_cast<size_t>(bulk(at, partition, key) - at));
@@ -58,7 +78,7 @@ class KeySpace {
 
  private:
   const uint32_t partitions_;
-  size_t prefix_size_ = 0;
+  size_t prefix_size_ = 0, header_size_ = 0;
   std::vector<std::array<uint8_t, 64>> prefixes_;
 };
 

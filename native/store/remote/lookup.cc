@@ -15,7 +15,7 @@ enum class Found : uint8_t { failed, miss, hit, mismatch };
 }  // namespace
 
 // The keys of one group of partitions: one request.
-class LookupPart : public Request, public Proof {
+class LookupPart : public Request, public VersionsProof {
  public:
   RemoteLookup *owner = nullptr;
   LookupFlight *flight = nullptr;
@@ -25,7 +25,7 @@ class LookupPart : public Request, public Proof {
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override;
   void settled(Fate fate) override;
-  void decided() override;
+  void decided(bool holds) override;
 
  private:
   uint32_t next_ = 0;
@@ -63,7 +63,7 @@ void LookupPart::encode(Bytes &out) {
 Request::Progress LookupPart::read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                                    std::string &why) {
   const uint32_t group = owner->routes_.group(flight->partition[flight->order[from]]);
-  owner->server_ms_ = owner->routes_.of(group).server_ms(owner->now_ns());
+  owner->server_ms_ = owner->routes_.server_ms(group, owner->now_ns());
   resp::Token t;
   for (;;) {
     const auto step = reader.next(at, end, t);
@@ -90,13 +90,14 @@ void LookupPart::settled(Fate fate) {
       flight->reason[u] = static_cast<uint16_t>(reason_of(ending, owner->reasons_));
     }
   else if (!entries.empty() && !flight->cancelled)
-    return owner->routes_.prover(owner->routes_.group(entries.front().partition)).prove(*this);
+    return owner->routes_.prover(owner->routes_.group(partition())).prove(*this);
   flight->parts_out--;
 }
 
-void LookupPart::decided() {
+void LookupPart::decided(bool holds) {
+  if (holds) owner->routes_.prover(owner->routes_.group(partition())).mark(*this);
   for (const Entry &e : entries)
-    if (!e.holds) {
+    if (!holds || !e.stands) {
       flight->found[e.subject] = Found::failed;
       flight->reason[e.subject] = static_cast<uint16_t>(owner->reasons_.unproved);
     }

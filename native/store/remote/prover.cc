@@ -1,6 +1,7 @@
 #include "store/remote/prover.h"
 
-#include "store/remote/command.h"
+#include <algorithm>
+
 #include "store/remote/reply.h"
 
 namespace rxnf::remote {
@@ -16,28 +17,26 @@ class Prover::Round : public Request {
   Round(uint32_t writer, uint64_t wait_ms) : writer_(writer), wait_ms_(wait_ms) {}
 
   std::vector<Proof *> proofs;
-  bool is_out = false;
+  bool is_out = false, is_done = false;
+
+  // Once it is done.
+  bool holds(size_t proof) const {
+    return is_known_ && answered_[proof] && replicas_ >= proofs[proof]->replicas;
+  }
 
   void encode(Bytes &out) override {
     reply_ = 0;
     replicas_ = 0;
-    at_ = 0;
-    stood_.clear();
-    size_t count = 0;
+    is_refused_ = is_known_ = false;
+    answered_.assign(proofs.size(), true);
     uint32_t replicas = 0;
-    for (const Proof *p : proofs) {
-      count += p->entries.size();
+    for (Proof *p : proofs) {
+      p->ask(out);
       replicas = std::max(replicas, p->replicas);
     }
-    append_header(out, '*', 3 + 2 * count);
-    append_bulk(out, "FCALL_RO");
-    append_bulk(out, "rxnf1_stand");
-    append_bulk(out, count);
-    for (const Proof *p : proofs)
-      for (const Proof::Entry &e : p->entries) p->keys->append(out, e.partition, e.key);
-    for (const Proof *p : proofs)
-      for (const Proof::Entry &e : p->entries) append_bulk(out, &e.version, sizeof e.version);
-    append_command(out, "SET", own_key(), "1", "EX", "60");
+    const std::string own =
+        "{" + partition_tag(proofs.front()->partition()) + "}+proof:" + std::to_string(writer_);
+    append_command(out, "SET", own, "1", "EX", "60");
     append_command(out, "WAIT", uint64_t{replicas}, wait_ms_);
   }
 
@@ -48,72 +47,80 @@ class Prover::Round : public Request {
       const auto step = reader.next(at, end, t);
       if (step == resp::Reader::Step::more) return Progress::more;
       if (step == resp::Reader::Step::broken) return Progress::broken;
-      Ending ending;
       if (t.kind == resp::Kind::error && t.depth == 0) {
-        if (is_to_be_repeated(t, ending, why)) return Progress::again;
-        refused_ = true;
-      } else if (t.kind == resp::Kind::number) {
-        if (reply_ == 0)
-          stood_.push_back(t.value == 1);
+        // What has moved away is for its new owner to prove, when it is met there.
+        Ending ending;
+        if (!is_elsewhere(t) && is_to_be_repeated(t, ending, why)) return Progress::again;
+        if (reply_ < proofs.size())
+          answered_[reply_] = false;
         else
-          replicas_ = static_cast<uint32_t>(t.value);
+          is_refused_ = true;
+      } else if (reply_ < proofs.size()) {
+        proofs[reply_]->answered(t);
+      } else if (t.kind == resp::Kind::number) {
+        replicas_ = static_cast<uint32_t>(t.value);
       }
-      if (reader.whole() && ++reply_ == 3) return Progress::whole;
+      if (reader.whole() && ++reply_ == proofs.size() + 2) return Progress::whole;
     }
   }
 
   void settled(Fate fate) override {
-    const bool known = fate == Fate::answered && !refused_;
-    refused_ = false;
-    for (Proof *p : proofs)
-      for (Proof::Entry &e : p->entries) {
-        const bool stood = at_ < stood_.size() && stood_[at_];
-        at_++;
-        e.holds = known && stood && replicas_ >= p->replicas;
-      }
+    is_known_ = fate == Fate::answered && !is_refused_;
     is_done = true;
   }
 
-  bool is_done = false;
-
  private:
-  std::string own_key() const {
-    static const char hex[] = "0123456789abcdef";
-    const uint8_t p = proofs.front()->entries.front().partition;
-    return std::string("{") + hex[p >> 4] + hex[p & 15] + "}+proof:" + std::to_string(writer_);
-  }
-
   const uint32_t writer_;
   const uint64_t wait_ms_;
-  uint32_t reply_ = 0, replicas_ = 0;
-  bool refused_ = false;
-  size_t at_ = 0;
-  std::vector<bool> stood_;
+  size_t reply_ = 0;
+  uint32_t replicas_ = 0;
+  bool is_refused_ = false, is_known_ = false;
+  std::vector<uint8_t> answered_;  // by proof
 };
 
-// Sets the flag of what was proved. One that is lost is proved anew by who meets it.
+// Sets the flag of what was proved, one call for each partition. One that is lost is proved anew by
+// who meets it.
 class Prover::Mark : public Request {
  public:
   struct Entry {
     const KeySpace *keys;
-    Proof::Entry entry;
+    VersionsProof::Entry entry;
   };
   std::vector<Entry> entries, gathered;
   bool is_out = false;
 
   void encode(Bytes &out) override {
-    append_header(out, '*', 3 + 2 * entries.size());
-    append_bulk(out, "FCALL");
-    append_bulk(out, "rxnf1_mark");
-    append_bulk(out, entries.size());
-    for (const Entry &e : entries) e.keys->append(out, e.entry.partition, e.entry.key);
-    for (const Entry &e : entries) append_bulk(out, &e.entry.version, sizeof e.entry.version);
+    std::stable_sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) {
+      return a.entry.partition < b.entry.partition;
+    });
+    calls_ = 0;
+    for (auto from = entries.begin(); from != entries.end(); calls_++) {
+      const auto to = std::find_if(from, entries.end(), [&](const Entry &e) {
+        return e.entry.partition != from->entry.partition;
+      });
+      const auto count = static_cast<size_t>(to - from);
+      append_header(out, '*', 3 + 2 * count);
+      append_bulk(out, "FCALL");
+      append_bulk(out, "rxnf1_mark");
+      append_bulk(out, count);
+      for (auto e = from; e != to; ++e) e->keys->append(out, e->entry.partition, e->entry.key);
+      for (; from != to; ++from) append_bulk(out, &from->entry.version, sizeof from->entry.version);
+    }
   }
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
-                std::string &why) override {
-    return pass_over(reader, at, end, why);
+                std::string &) override {
+    resp::Token t;
+    for (;;) {
+      const auto step = reader.next(at, end, t);
+      if (step == resp::Reader::Step::more) return Progress::more;
+      if (step == resp::Reader::Step::broken) return Progress::broken;
+      if (reader.whole() && --calls_ == 0) return Progress::whole;
+    }
   }
   void settled(Fate) override { is_out = false; }
+
+ private:
+  size_t calls_ = 0;
 };
 
 Prover::Prover(const ConnectionOptions &options, uint32_t writer)
@@ -125,34 +132,33 @@ Prover::~Prover() { close(); }
 
 void Prover::close() { connection_.close(); }
 
+void Prover::mark(const VersionsProof &proof) {
+  for (const VersionsProof::Entry &e : proof.entries)
+    if (e.stands && e.version != 0 && mark_->gathered.size() < marks)
+      mark_->gathered.push_back({proof.keys, e});
+}
+
+void Prover::finish_round() {
+  round_->is_done = round_->is_out = false;
+  for (size_t i = 0; i < round_->proofs.size(); i++) round_->proofs[i]->decided(round_->holds(i));
+  round_->proofs.clear();
+}
+
 void Prover::poll(uint64_t now_ns) {
   connection_.poll(now_ns);
-  Round &round = *round_;
-  if (round.is_done) {
-    round.is_done = round.is_out = false;
-    for (Proof *p : round.proofs) {
-      for (const Proof::Entry &e : p->entries)
-        if (e.holds && e.version != 0 && mark_->gathered.size() < marks)
-          mark_->gathered.push_back({p->keys, e});
-      p->decided();
-    }
-    round.proofs.clear();
-  }
+  if (round_->is_done) finish_round();
   if (!mark_->is_out && !mark_->gathered.empty()) {
     mark_->entries.swap(mark_->gathered);
     mark_->gathered.clear();
     mark_->is_out = true;
     connection_.submit(*mark_, now_ns);
   }
-  if (round.is_out || waiting_.empty()) return;
-  size_t taken = 0, entries = 0;
-  while (taken < waiting_.size() &&
-         (taken == 0 || entries + waiting_[taken]->entries.size() <= at_once))
-    entries += waiting_[taken++]->entries.size();
-  round.proofs.assign(waiting_.begin(), waiting_.begin() + static_cast<long>(taken));
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<long>(taken));
-  round.is_out = true;
-  connection_.submit(round, now_ns);
+  if (round_->is_out || waiting_.empty()) return;
+  const auto taken = waiting_.begin() + static_cast<long>(std::min(waiting_.size(), at_once));
+  round_->proofs.assign(waiting_.begin(), taken);
+  waiting_.erase(waiting_.begin(), taken);
+  round_->is_out = true;
+  connection_.submit(*round_, now_ns);
 }
 
 }  // namespace rxnf::remote

@@ -10,11 +10,14 @@ class Refresher::Call : public Request {
   explicit Call(Refresher &owner) : owner_(owner) {}
 
   void encode(Bytes &out) override {
-    append_header(out, '*', 3 + 2 * entries_.size() + 4);
+    const bool names_all = owner_.routes_.names_all_keys();
+    append_header(out, '*', 3 + 2 * entries_.size() + names_all + 4);
     append_bulk(out, "FCALL");
     append_bulk(out, "rxnf1_touch");
-    append_bulk(out, entries_.size());
+    append_bulk(out, entries_.size() + names_all);
     for (const Entry &e : entries_) owner_.keys_.append(out, owner_.keys_.partition(e.key), e.key);
+    if (names_all)
+      owner_.keys_.append_sibling(out, owner_.keys_.partition(entries_.front().key), '!');
     for (const uint32_t t : owner_.schema_.idle_ms) append_bulk(out, t);
     for (const Entry &e : entries_) append_bulk(out, &e.version, sizeof e.version);
   }
@@ -36,13 +39,13 @@ class Refresher::Call : public Request {
   }
 
   bool is_out() const { return is_out_; }
-  void go(std::vector<Entry> &gathered, Connection &connection, uint64_t now_ns) {
+  void go(std::vector<Entry> &gathered, uint32_t group, uint64_t now_ns) {
     const size_t n = gathered.size() < at_once ? gathered.size() : at_once;
     entries_.assign(gathered.end() - static_cast<long>(n), gathered.end());
     gathered.resize(gathered.size() - n);
     owner_.waiting_ -= n;
     is_out_ = true;
-    connection.submit(*this, now_ns);
+    owner_.routes_.submit(group, *this, now_ns);
   }
 
  private:
@@ -75,8 +78,8 @@ void Refresher::poll(uint64_t now_ns) {
   if (waiting_ == 0 || now_ns - sent_at_ns_ < gather_ns) return;
   sent_at_ns_ = now_ns;
   for (uint32_t g = 0; g < gathered_.size(); g++)
-    if (!gathered_[g].empty() && !calls_[g]->is_out() && !routes_.of(g).is_away())
-      calls_[g]->go(gathered_[g], routes_.of(g), now_ns);
+    if (!gathered_[g].empty() && !calls_[g]->is_out() && !routes_.is_away(g))
+      calls_[g]->go(gathered_[g], g, now_ns);
 }
 
 }  // namespace rxnf::remote

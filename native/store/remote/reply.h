@@ -20,6 +20,11 @@ inline bool is_to_be_repeated(const resp::Token &error, Ending &ending, std::str
   return false;
 }
 
+// True where another node may know more.
+inline bool is_elsewhere(const resp::Token &error) {
+  return cluster::is_for_another_node(cluster::read_refusal(error.text()).refusal);
+}
+
 // Reads a reply that nobody is interested in, beyond whether to ask again.
 inline Request::Progress pass_over(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                                    std::string &why) {

@@ -24,7 +24,7 @@ class Request {
   enum class Progress : uint8_t {
     more,   // the reply is not all there
     whole,  // the reply has been taken
-    again,  // the server cannot serve now: to be sent again, on a new connection
+    again,  // the server cannot serve now: to be sent again, elsewhere or on a new connection
     broken  // the stream is not what it should be
   };
 
@@ -36,9 +36,14 @@ class Request {
                         std::string &why) = 0;
   // The connection is done with it.
   virtual void settled(Fate fate) = 0;
+  // The request that this one stands for; who asks takes it out of this one.
+  virtual Request &unwrap() { return *this; }
 
-  uint64_t due_ns = 0;     // set by the connection
-  bool sent_once = false;  // likewise
+  // Set by connections.
+  uint64_t due_ns = 0;
+  bool sent_once = false;  // it may have been performed
+  bool repeated = false;   // so it was when it was encoded last
+  uint32_t group = 0;      // set by routes
 };
 
 }  // namespace rxnf::remote

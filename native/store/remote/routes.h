@@ -1,12 +1,26 @@
 // Which connection serves which partition.
 //
 // One server serves all of them, and one request may name keys of several. On a cluster each
-// partition is a group of its own, whose connection is the one of its slot's owner.
+// partition is a group of its own, whose requests go to the owner of its slot
+// (cluster/cluster_routes.h).
 #pragma once
 #include "store/remote/connection.h"
 #include "store/remote/prover.h"
 
 namespace rxnf::remote {
+
+struct RoutesStatus {
+  bool ready = true;    // every partition can be reached
+  std::string problem;  // why not
+  size_t waiting = 0;
+  ConnectionCounters counters{};
+
+  void add(const Connection &connection) {
+    waiting += connection.waiting();
+    counters += connection.counters();
+    if (problem.empty()) problem = connection.problem();
+  }
+};
 
 class Routes {
  public:
@@ -14,10 +28,21 @@ class Routes {
   // Requests that one batch becomes at the most.
   virtual uint32_t groups() const = 0;
   virtual uint32_t group(uint32_t partition) const = 0;
-  virtual Connection &of(uint32_t group) = 0;
+  // True where a request has to name every key that it touches, those that its records' names imply
+  // among them: they may be on their way to another node.
+  virtual bool names_all_keys() const = 0;
+
+  virtual void submit(uint32_t group, Request &request, uint64_t now_ns) = 0;
+  // Requests would come back at once.
+  virtual bool is_away(uint32_t group) const = 0;
+  // The clock of who serves a group; 0 while it is not known.
+  virtual uint64_t server_ms(uint32_t group, uint64_t now_ns) const = 0;
   virtual Prover &prover(uint32_t group) = 0;
+
   virtual void poll(uint64_t now_ns) = 0;
+  // The primary is elsewhere.
   virtual void redirect(const std::string &host, uint16_t port, uint64_t now_ns) = 0;
+  virtual RoutesStatus status() const = 0;
   virtual void close() = 0;
 };
 
@@ -27,7 +52,14 @@ class OneServer : public Routes {
       : options_(options), writer_(writer), connection_(options) {}
   uint32_t groups() const override { return 1; }
   uint32_t group(uint32_t) const override { return 0; }
-  Connection &of(uint32_t) override { return connection_; }
+  bool names_all_keys() const override { return false; }
+  void submit(uint32_t, Request &request, uint64_t now_ns) override {
+    connection_.submit(request, now_ns);
+  }
+  bool is_away(uint32_t) const override { return connection_.is_away(); }
+  uint64_t server_ms(uint32_t, uint64_t now_ns) const override {
+    return connection_.server_ms(now_ns);
+  }
   Prover &prover(uint32_t) override {
     if (!prover_) prover_ = std::make_unique<Prover>(options_, writer_);
     return *prover_;
@@ -41,6 +73,12 @@ class OneServer : public Routes {
     options_.endpoint.port = port;
     connection_.redirect(host, port, now_ns);
     if (prover_) prover_->redirect(host, port, now_ns);
+  }
+  RoutesStatus status() const override {
+    RoutesStatus s;
+    s.ready = connection_.state() == Connection::State::ready;
+    s.add(connection_);
+    return s;
   }
   void close() override {
     connection_.close();

@@ -24,7 +24,7 @@ static_assert(sizeof(Staged) == 25);
 }  // namespace
 
 // The writes of one group of partitions: one request.
-class WritePart : public Request, public Proof {
+class WritePart : public Request, public VersionsProof {
  public:
   RemoteWrite *owner = nullptr;
   WriteFlight *flight = nullptr;
@@ -34,7 +34,7 @@ class WritePart : public Request, public Proof {
   Progress read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                 std::string &why) override;
   void settled(Fate fate) override;
-  void decided() override;
+  void decided(bool holds) override;
 
  private:
   void take(uint32_t n, const resp::Token &t);
@@ -60,7 +60,7 @@ void WritePart::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
   entries.clear();
-  if (!sent_once) sequence_ = owner->lane_.writer().call();
+  if (!repeated) sequence_ = owner->lane_.writer().call();
   // The batch is another's by now, and what was staged in it is gone.
   idle_ = flight->cancelled;
   if (idle_) return append_command(out, "PING");
@@ -69,20 +69,27 @@ void WritePart::encode(Bytes &out) {
   bool only_removals = true;
   for (uint32_t k = 0; k < count; k++)
     only_removals &= flight->kind[flight->order[from + k]] == Write::remove;
-  append_header(out, '*', 3 + count + 8 + count);
+  const uint32_t others = o.routes_.names_all_keys() ? 3 : 0;
+  append_header(out, '*', 3 + count + others + 8 + count);
   append_bulk(out, "FCALL");
   // Removals make room, so they are allowed where there is none.
   append_bulk(out, only_removals ? "rxnf1_remove" : "rxnf1_write");
-  append_bulk(out, count);
+  append_bulk(out, count + others);
   for (uint32_t k = 0; k < count; k++) {
     const uint16_t n = flight->order[from + k];
     o.keys_.append(out, flight->partition[n], r.key[flight->row[n]]);
+  }
+  if (others > 0) {
+    const uint32_t partition = flight->partition[flight->order[from]];
+    o.keys_.append_sibling(out, partition, '!');
+    o.keys_.append_sibling(out, partition, '=');
+    KeySpace::append_accounts(out, partition);
   }
   for (const uint32_t t : o.schema_.idle_ms) append_bulk(out, t);
   append_bulk(out, o.partition_capacity_);
   append_bulk(out, o.lane_.writer().number());
   append_bulk(out, sequence_);
-  append_bulk(out, uint64_t{sent_once});
+  append_bulk(out, uint64_t{repeated});
   for (uint32_t k = 0; k < count; k++) {
     const uint16_t n = flight->order[from + k], row = flight->row[n];
     const bool removes = flight->kind[n] == Write::remove;
@@ -158,14 +165,15 @@ void WritePart::settled(Fate fate) {
       flight->ending[n] = ending;
     }
   else if (!entries.empty() && !flight->cancelled)
-    return owner->routes_.prover(owner->routes_.group(entries.front().partition)).prove(*this);
+    return owner->routes_.prover(owner->routes_.group(partition())).prove(*this);
   flight->parts_out--;
 }
 
 // What may have been lost again is neither won nor lost.
-void WritePart::decided() {
+void WritePart::decided(bool holds) {
+  if (holds) owner->routes_.prover(owner->routes_.group(partition())).mark(*this);
   for (const Entry &e : entries)
-    if (!e.holds) {
+    if (!holds || !e.stands) {
       flight->outcome[e.subject] = Outcome::failed;
       flight->ending[e.subject] = Ending::unproved;
     }

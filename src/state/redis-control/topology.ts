@@ -98,7 +98,7 @@ async function clusterShards(access: Access, server: Redis): Promise<Shard[]> {
     .trim()
     .split('\n');
   const nodes = lines.map((line) => {
-    const [id = '', address = '', flags = '', parent = '', , , link] = line.split(' ');
+    const [id = '', address = '', flags = '', parent = '', , , , link] = line.split(' ');
     const [, host = '', port = '0'] = /^(.*):(\d+)@/.exec(address) ?? [];
     return { id, host, port: Number(port), flags: flags.split(','), parent, link };
   });

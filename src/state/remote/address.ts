@@ -1,6 +1,7 @@
 /**
  * Where a server is, as a URL says it: `unix:/path`; `redis:`, `rediss:` and `rdma:` with host and port;
- * `redis+sentinel:` with the sentinels and the name that they watch.
+ * `redis+sentinel:` with the sentinels and the name that they watch; `redis+cluster:` and `rediss+cluster:`
+ * with some nodes of a cluster.
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -16,6 +17,8 @@ export interface Host {
 export interface ServerAddress extends NativeServer {
   /** Who knows where the primary is; host and port are theirs to say. */
   readonly watch?: { readonly sentinels: readonly Host[]; readonly name: string };
+  /** Nodes of a cluster, any of which knows the others. */
+  readonly seeds?: readonly Host[];
 }
 
 /** A URL of a store that says nothing that can be connected to. */
@@ -31,13 +34,21 @@ export class StoreUrlError extends Error {
   }
 }
 
-const schemes = ['redis', 'rediss', 'rdma', 'redis+sentinel'] as const;
+const schemes = [
+  'redis',
+  'rediss',
+  'rdma',
+  'redis+sentinel',
+  'redis+cluster',
+  'rediss+cluster',
+] as const;
 const sentinelPort = 26_379;
 
 /**
  * @throws {StoreUrlError} saying what is wrong with which part
  * @example parseAddress('rediss://nat:secret@store.example:6380/2?ca=/etc/rxnf/ca.pem')
  * @example parseAddress('redis+sentinel://10.0.0.1:26379,10.0.0.2:26379/nat')
+ * @example parseAddress('redis+cluster://nat:secret@10.0.0.1:6379,10.0.0.2:6379')
  */
 export function parseAddress(text: string): ServerAddress {
   if (text.startsWith('unix:')) return unixAddress(text);
@@ -53,6 +64,18 @@ export function parseAddress(text: string): ServerAddress {
     const sentinels = authority.split(',').map((host) => hostOf(text, host, sentinelPort));
     const number = database(text, rest.length === 0 ? '' : `/${rest.join('/')}`);
     return { scheme: 'redis', ...common, database: number, watch: { sentinels, name } };
+  }
+  if (scheme === 'redis+cluster' || scheme === 'rediss+cluster') {
+    if (pathname !== '' && pathname !== '/')
+      throw new StoreUrlError(text, 'a cluster has one database only');
+    const seeds = authority.split(',').map((host) => hostOf(text, host, 6379));
+    const secured = scheme === 'rediss+cluster';
+    return {
+      ...common,
+      scheme: secured ? 'rediss' : 'redis',
+      ...(secured && security(text, new URLSearchParams(query))),
+      seeds,
+    };
   }
   const host = hostOf(text, authority, 6379);
   if (scheme === 'rdma' && isIP(host.host) === 0)

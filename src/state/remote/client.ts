@@ -21,6 +21,8 @@ export class RemoteClient {
   /** Names this lane's writes and leases. */
   readonly writer: number;
   readonly partitions: number;
+  /** Requests name every key that they touch: keys may be on their way to another node. */
+  readonly namesAllKeys: boolean;
   private readonly number: number;
   private readonly events: Int32Array;
   private readonly replies: Uint32Array;
@@ -32,6 +34,7 @@ export class RemoteClient {
   constructor(lane: Lane, writer: number, options: NativeRemoteOptions) {
     this.writer = writer;
     this.partitions = options.partitions;
+    this.namesAllKeys = options.nodes !== undefined;
     const { client, events, replies } = native.openRemote(lane.number, options);
     this.number = client;
     this.events = new Int32Array(events);
@@ -71,9 +74,12 @@ export class RemoteClient {
   /**
    * Sends a command to whoever serves a partition. `done` gets the reply, or a refusal where the store is
    * away. False when too many commands are under way.
+   *
+   * @param replicas how many have to have what the reply says before it counts; a command that changes
+   *   nothing, where that is not 0
    */
-  call(partition: number, words: readonly Word[], done: Done): boolean {
-    const number = native.callRemote(this.number, partition, encodeCommand(words));
+  call(partition: number, words: readonly Word[], done: Done, replicas = 0): boolean {
+    const number = native.callRemote(this.number, partition, encodeCommand(words), replicas);
     if (number < 0) return false;
     this.calls.set(number, done);
     return true;

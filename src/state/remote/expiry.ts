@@ -6,8 +6,8 @@ import type { Lane } from '../../streams/lane.ts';
 import { RecordRows, recordRow } from '../store.ts';
 import type { Table } from '../table.ts';
 import type { RemoteClient } from './client.ts';
-import { functionCall, listOf, type Reply } from './command.ts';
-import { claimsKey, deadlinesKey } from './key-names.ts';
+import { functionCall, listOf, type Reply, type Word } from './command.ts';
+import { claimsKey, deadlinesKey, sizeKey } from './key-names.ts';
 import { copyRecord, timerOf } from './value.ts';
 
 const claimedAtOnce = 512;
@@ -45,16 +45,15 @@ export class RemoteExpiry {
   claim(sweepMilliseconds: number, claimed: (rows: RecordRows) => void): void {
     const tick = Math.min(longestTick, Math.max(shortestTick, sweepMilliseconds / ticks));
     for (const partitions of this.client.groups()) {
-      const due = partitions.map((partition) => deadlinesKey(partition, this.table.storage));
-      const words = functionCall('claim', due, claimedAtOnce, this.lapse);
+      const words = this.question(partitions);
       let out = false;
       const ask = () => {
         if (out || this.claims.size > maxClaims) return;
         out = this.client.call(partitions[0] as number, words, (reply) => {
           out = false;
-          const members = listOf(reply);
+          const members = listOf(reply) as Uint8Array[];
           if (members.length === 0) return;
-          this.take(members, claimed);
+          this.prove(partitions[0] as number, members, (proved) => this.take(proved, claimed));
           if (members.length === claimedAtOnce) ask();
         });
       };
@@ -63,11 +62,45 @@ export class RemoteExpiry {
     this.lane.every(this.lapse, (now) => this.forgetLapsed(now));
   }
 
-  private take(members: readonly Reply[], claimed: (rows: RecordRows) => void): void {
+  private question(partitions: readonly number[]): Word[] {
+    const { storage } = this.table;
+    const due = partitions.map((partition) => deadlinesKey(partition, storage));
+    const others = this.client.namesAllKeys
+      ? partitions.flatMap((partition) => [
+          claimsKey(partition, storage),
+          sizeKey(partition, storage),
+        ])
+      : [];
+    return functionCall('claim', [...due, ...others], claimedAtOnce, this.lapse, due.length);
+  }
+
+  /**
+   * On a cluster what a claim leads to lies on other primaries, so it must be as safe as what it undoes; on
+   * one server it lies before that in the stream to every replica. What is not proved comes again.
+   */
+  private prove(
+    partition: number,
+    members: readonly Uint8Array[],
+    proved: (members: readonly Uint8Array[]) => void,
+  ): void {
+    const { client, table } = this;
+    if (table.commit === 'primary' || !client.namesAllKeys) {
+      proved(members);
+      return;
+    }
+    const words = ['FCALL_RO', 'rxnf1_claimed', 1, claimsKey(partition, table.storage), ...members];
+    const { replicas } = table.commit;
+    const done = (reply: Reply) => {
+      const stand = listOf(reply);
+      proved(members.filter((_, i) => stand[i] === 1));
+    };
+    client.call(partition, words, done, replicas);
+  }
+
+  private take(members: readonly Uint8Array[], claimed: (rows: RecordRows) => void): void {
     const { lane, rows, table } = this;
     rows.count = 0;
-    for (const member of members) {
-      const bytes = member as Uint8Array;
+    for (const bytes of members) {
       const value = bytes.subarray(keyBytes);
       const timer = timerOf(table, value);
       if (timer === undefined) continue; // of another schema: not ours to release

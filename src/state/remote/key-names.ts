@@ -15,14 +15,17 @@ export const claimsKey = (partition: number, table: string) => `${tag(partition)
 /** How many records it has. */
 export const sizeKey = (partition: number, table: string) => `${tag(partition)}${table}=`;
 
+/** Each writer's last call, in a partition. */
+export const accountsKey = (partition: number) => `${tag(partition)}+`;
+
 /** A pool's numbers: those that came back, and those that are out. */
 export function poolKeys(partition: number, pool: string): [free: string, out: string] {
   return [`${tag(partition)}#${pool}`, `${tag(partition)}#${pool}:out`];
 }
 
-/** The pattern of `SCAN` that all records of a table match. */
-export function recordPattern(table: string): string {
-  return `{??}${table.replace(/[*?[\]\\^]/g, '\\$&')}/*`;
+/** The pattern of `SCAN` that all records of a table match, or those of one partition. */
+export function recordPattern(table: string, partition?: number): string {
+  return `${partition === undefined ? '{??}' : tag(partition)}${table.replace(/[*?[\]\\^]/g, '\\$&')}/*`;
 }
 
 /** FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/. Names schemas in values, and places pools. */

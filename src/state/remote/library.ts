@@ -4,11 +4,13 @@
  * The number is the protocol's version. `libraryRevision` grows with every change of the text that
  * keeps the protocol; a client replaces an older revision that it finds, never a newer one.
  */
-export const libraryRevision = 2;
+export const libraryRevision = 3;
 
 /**
  * A value is cut as 1-8 version, 9-16 deadline, 17 timer, 18 flags, 19-20 and 21-24 schema, 25- record.
  * Keys end in 16 raw bytes; what is before them, `{pp}TABLE/`, gives the names of the partition's others.
+ * On a cluster those are named as well, behind the records' keys: a call that finds one of them gone to another
+ * node does nothing.
  */
 export const libraryText = `#!lua name=rxnf1
 
@@ -82,7 +84,7 @@ local function write(keys, args)
   local count = counts()
   local tags = {}
   local replies = {}
-  for i = 1, #keys do
+  for i = 1, #args - 8 do
     local key, op = keys[i], args[i + 8]
     local kind = string.sub(op, 1, 1)
     local prefix, tag = string.sub(key, 1, -17), string.sub(key, 1, 4)
@@ -153,7 +155,7 @@ end
 local function touch(keys, args)
   local at, packed = deadlines(clock(), args)
   local touched = 0
-  for i = 1, #keys do
+  for i = 1, #args - 4 do
     local key = keys[i]
     local head = redis.call('GETRANGE', key, 0, 16)
     if #head == 17 and string.sub(head, 1, 8) == args[i + 4] then
@@ -169,12 +171,13 @@ local function touch(keys, args)
 end
 
 -- keys: the table's deadlines, '{pp}TABLE!', of some partitions; args: how many records at the most,
--- milliseconds until a claim lapses. Replies members of the claimed sets: key and value.
+-- milliseconds until a claim lapses, how many of the keys are deadlines (all, if absent). Replies members of the claimed sets: key and value.
 local function claim(keys, args)
   local now, left, lapse = clock(), tonumber(args[1]), tonumber(args[2])
   local count = counts()
   local replies = {}
-  for _, due in ipairs(keys) do
+  for i = 1, tonumber(args[3] or #keys) do
+    local due = keys[i]
     local prefix = string.sub(due, 1, -2) .. '/'
     local claimed = sibling(prefix, '?')
     local lapsed = redis.call('ZRANGEBYSCORE', claimed, '-inf', now, 'LIMIT', 0, left)
@@ -203,6 +206,15 @@ local function claim(keys, args)
   return replies
 end
 
+-- keys: a claimed set; args: members of it. Replies for each 1 while it is claimed, else 0.
+local function claimed(keys, args)
+  local replies = {}
+  for i, member in ipairs(args) do
+    replies[i] = redis.call('ZSCORE', keys[1], member) and 1 or 0
+  end
+  return replies
+end
+
 -- keys: claimed sets; args: for each a member that is dealt with.
 local function confirm(keys, args)
   local removed = 0
@@ -216,7 +228,7 @@ end
 local function discard(keys, args)
   local count = counts()
   local replies = {}
-  for i = 1, #keys do
+  for i = 1, #args do
     local key, record = keys[i], args[i]
     local value = redis.call('GET', key)
     local removed = 0
@@ -271,7 +283,7 @@ local function add(keys, args)
   for offset in string.gmatch(args[7], '%d+') do offsets[#offsets + 1] = tonumber(offset) end
   local count = counts()
   local replies = {}
-  for i = 1, #keys do
+  for i = 1, #args - 7 do
     local key, op = keys[i], args[i + 7]
     local prefix, tag = string.sub(key, 1, -17), string.sub(key, 1, 4)
     local sequence = struct.unpack('<I8', op)
@@ -379,6 +391,7 @@ end
 redis.register_function{function_name='rxnf1_revision',
   callback=function() return ${libraryRevision} end, flags={'no-writes', 'allow-stale'}}
 redis.register_function{function_name='rxnf1_stand', callback=stand, flags={'no-writes'}}
+redis.register_function{function_name='rxnf1_claimed', callback=claimed, flags={'no-writes'}}
 redis.register_function('rxnf1_write', write)
 redis.register_function{function_name='rxnf1_remove', callback=write, flags={'allow-oom'}}
 redis.register_function{function_name='rxnf1_touch', callback=touch, flags={'allow-oom'}}

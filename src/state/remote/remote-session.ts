@@ -21,7 +21,14 @@ import type { Table } from '../table.ts';
 import type { RemoteClient } from './client.ts';
 import { functionCall, listOf, type Reply, textOf, type Word } from './command.ts';
 import { RemoteExpiry } from './expiry.ts';
-import { fnv1a, recordKey, recordPattern, sizeKey } from './key-names.ts';
+import {
+  accountsKey,
+  deadlinesKey,
+  fnv1a,
+  recordKey,
+  recordPattern,
+  sizeKey,
+} from './key-names.ts';
 import { auditNumbers } from './number-audit.ts';
 import { RemoteLease } from './remote-lease.ts';
 import { copyRecord, headerTail, timerOf } from './value.ts';
@@ -122,8 +129,8 @@ export class RemoteSession implements StoreSession {
       const at = row * rows.stride;
       return rows.bytes.slice(at + recordRow.record, at + rows.stride);
     };
-    const ask = (keys: Word[], of: readonly number[]) =>
-      functionCall('discard', keys, ...of.map(records));
+    const ask = (keys: Word[], of: readonly number[], partition: number) =>
+      functionCall('discard', [...keys, ...this.others(table, partition)], ...of.map(records));
     return this.ask(table, rows, ask, { done, take: (reply) => (reply === 1 ? 1 : 0) });
   }
 
@@ -142,8 +149,13 @@ export class RemoteSession implements StoreSession {
       return Buffer.concat([head, headerTail(table, timer), record]);
     };
     const common = [...idle, this.partitionCapacity(table), client.writer, offsets];
-    const ask = (keys: Word[], of: readonly number[]) =>
-      functionCall('add', keys, ...common, ...of.map(addition));
+    const ask = (keys: Word[], of: readonly number[], partition: number) =>
+      functionCall(
+        'add',
+        [...keys, ...this.others(table, partition)],
+        ...common,
+        ...of.map(addition),
+      );
     const take = (reply: Reply) => (reply === 1 ? 1 : 0);
     return this.ask(table, rows, ask, { done, take, evenIfAway: true });
   }
@@ -161,11 +173,18 @@ export class RemoteSession implements StoreSession {
     });
   }
 
+  /** Keys of a partition that go with those of its records, where they have to be named. */
+  private others(table: Table, partition: number): Word[] {
+    if (!this.client.namesAllKeys) return [];
+    const { storage } = table;
+    return [deadlinesKey(partition, storage), sizeKey(partition, storage), accountsKey(partition)];
+  }
+
   /** One command for each group of rows, whose replies are lists with an element for each row. */
   private ask(
     table: Table,
     rows: RecordRows,
-    command: (keys: Word[], of: readonly number[]) => Word[],
+    command: (keys: Word[], of: readonly number[], partition: number) => Word[],
     answer: Answer,
   ): boolean {
     const { client } = this;
@@ -183,19 +202,16 @@ export class RemoteSession implements StoreSession {
         const key = rows.bytes.subarray(row * rows.stride, row * rows.stride + keyBytes);
         return recordKey(partitions[row] as number, table.storage, key);
       });
-      const isSent = client.call(
-        partitions[of[0] as number] as number,
-        command(keys, of),
-        (reply) => {
-          const replies = listOf(reply);
-          if (replies.length !== of.length) isComplete = false;
-          else
-            of.forEach((row, i) => {
-              result[row] = answer.take(replies[i] as Reply, row);
-            });
-          finish();
-        },
-      );
+      const partition = partitions[of[0] as number] as number;
+      const isSent = client.call(partition, command(keys, of, partition), (reply) => {
+        const replies = listOf(reply);
+        if (replies.length !== of.length) isComplete = false;
+        else
+          of.forEach((row, i) => {
+            result[row] = answer.take(replies[i] as Reply, row);
+          });
+        finish();
+      });
       if (isSent) continue;
       if (left === groups.length && of === groups[0]) return false;
       isComplete = false;
@@ -218,7 +234,7 @@ export class RemoteSession implements StoreSession {
   ): void {
     const { client, lane } = this;
     const steps = Math.max(1, sweepMilliseconds / scanTick);
-    const pattern = recordPattern(table.storage);
+    const pattern = recordPattern(table.storage, client.namesAllKeys ? partition : undefined);
     let cursor = '0';
     let keysThere = 0;
     let busy = false;

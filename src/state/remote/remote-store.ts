@@ -10,6 +10,7 @@ import { describeSchema, mergeSchemas, type StoredSchema } from '../stored-schem
 import type { Table } from '../table.ts';
 import { parseAddress, withoutPassword } from './address.ts';
 import { RemoteClient } from './client.ts';
+import { findNodesNow } from './cluster-nodes.ts';
 import {
   decodeReply,
   encodeCommand,
@@ -27,7 +28,7 @@ import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 export interface RemoteStoreOptions {
   /**
    * `unix:/path`, `redis://user:password@host:port/db`, `rediss://...`, `rdma://host:port`,
-   * `redis+sentinel://host:port,host:port/name`.
+   * `redis+sentinel://host:port,host:port/name`, `redis+cluster://host:port,host:port`.
    */
   readonly url: string;
   /** In place of the URL's. */
@@ -42,8 +43,8 @@ export interface RemoteStoreOptions {
   /** What was claimed and not confirmed comes again after so long. Default 30,000. */
   readonly claimLapseMilliseconds?: number;
   /**
-   * Parts of each table's keys, at most 256; the same for every user of a server. Default 1: several are
-   * for servers that share the keys, and each costs its own accounts.
+   * Parts of each table's keys, at most 256; the same for every user of a server. Default 1, on a cluster
+   * 16: a part lies on one of its nodes, and each costs its own accounts.
    */
   readonly partitions?: number;
 }
@@ -80,12 +81,12 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     username,
     password,
     instance = `pid-${process.pid}`,
-    partitions = 1,
     claimLapseMilliseconds = 30_000,
   } = options;
+  const { watch, seeds, ...address } = parseAddress(url);
+  const { partitions = seeds ? 16 : 1 } = options;
   if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256))
     throw new RangeError(`partitions ${partitions} is not 1 to 256`);
-  const { watch, ...address } = parseAddress(url);
   const connection: NativeRemoteOptions = {
     ...address,
     ...(username !== undefined && { username }),
@@ -114,8 +115,20 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
   const taken: number[] = [];
   if (address.scheme === 'rdma') mustBeReachable(address.host as string);
 
-  /** The connection, to where the primary is now. */
+  /** The connection, to where the primary or primaries are now. */
   function located(): NativeRemoteOptions {
+    if (seeds) {
+      const nodes = findNodesNow(seeds, (seed, words) =>
+        askAt({ ...connection, ...seed, library: '' }, words),
+      );
+      if (nodes) return { ...connection, ...nodes[0], nodes };
+      const named = seeds.map(({ host, port }) => `${host}:${port}`).join(', ');
+      throw new RemoteStoreError(
+        'ERR_STORE_UNREACHABLE',
+        url,
+        `none of ${named} knows of a cluster: is cluster-enabled set, and are slots assigned?`,
+      );
+    }
     if (!watch) return connection;
     const { username: _, password: __, ...open } = connection;
     const primary = findPrimaryNow(watch, (sentinel, words) =>

@@ -1,6 +1,7 @@
 /** The contract, held against the servers that there are: Redis 7.0, and Valkey where it is installed. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { remoteStore } from '../../../src/state/remote/remote-store.ts';
+import { StoreCluster } from '../../support/clusters.ts';
 import { StoreServer, serverKinds } from '../../support/servers.ts';
 import { storeContract } from './store-contract.ts';
 
@@ -18,6 +19,22 @@ describe.each(serverKinds())('%s', (kind) => {
     exactCapacity: true,
     close: () => undefined,
   }));
+
+  describe('in a cluster', () => {
+    let cluster: StoreCluster;
+    beforeAll(async () => {
+      cluster = await StoreCluster.start({ kind });
+    }, 30_000);
+    afterAll(() => cluster.stop());
+
+    storeContract(`a ${kind} cluster`, () => ({
+      store: remoteStore({ url: cluster.url, claimLapseMilliseconds: 1000 }),
+      clock: 'real',
+      claimsLapseMilliseconds: 1000,
+      exactCapacity: false,
+      close: () => undefined,
+    }));
+  });
 
   storeContract(`a ${kind} server over TCP, in partitions`, () => ({
     store: remoteStore({

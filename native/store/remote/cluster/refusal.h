@@ -49,4 +49,17 @@ constexpr bool may_be_repeated(Refusal r) {
   }
 }
 
+// Said by nodes of clusters alone: another node serves the request, or this one a little later.
+constexpr bool is_for_another_node(Refusal r) {
+  switch (r) {
+    case Refusal::moved:
+    case Refusal::ask:
+    case Refusal::try_again:
+    case Refusal::cluster_down:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace rxnf::cluster

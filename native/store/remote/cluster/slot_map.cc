@@ -76,7 +76,7 @@ bool SlotMap::read(const uint8_t *reply, size_t size, std::string_view asked) {
     for (int64_t k = 3; k < elements; k++)
       if (!r.skip()) return false;
     if (host.empty() || host == "?") host = asked;
-    const uint16_t node = fresh.index_of(host, static_cast<uint16_t>(port));
+    const uint16_t node = fresh.add(host, static_cast<uint16_t>(port));
     if (node == no_node) return false;
     std::fill(fresh.owner_.begin() + first, fresh.owner_.begin() + last + 1, node);
   }
@@ -87,18 +87,25 @@ bool SlotMap::read(const uint8_t *reply, size_t size, std::string_view asked) {
 }
 
 bool SlotMap::move(uint32_t slot, std::string_view host, uint16_t port) {
-  const uint16_t node = index_of(host, port);
+  const uint16_t node = add(host, port);
   if (slot >= slot_count || node == no_node) return false;
   owner_[slot] = node;
   stale_ = true;
   return true;
 }
 
+std::vector<bool> SlotMap::owners() const {
+  std::vector<bool> owners(nodes_.size());
+  for (const uint16_t n : owner_)
+    if (n != no_node) owners[n] = true;
+  return owners;
+}
+
 uint32_t SlotMap::unowned() const {
   return static_cast<uint32_t>(std::count(owner_.begin(), owner_.end(), no_node));
 }
 
-uint16_t SlotMap::index_of(std::string_view host, uint16_t port) {
+uint16_t SlotMap::add(std::string_view host, uint16_t port) {
   for (size_t i = 0; i < nodes_.size(); i++)
     if (nodes_[i].port == port && nodes_[i].host == host) return static_cast<uint16_t>(i);
   if (nodes_.size() >= max_nodes) return no_node;

@@ -34,16 +34,19 @@ class SlotMap {
   // After MOVED. False when there are too many nodes.
   bool move(uint32_t slot, std::string_view host, uint16_t port);
 
+  // A node that may own nothing yet; `no_node` when there are too many.
+  uint16_t add(std::string_view host, uint16_t port);
+
   uint16_t owner(uint32_t slot) const { return owner_[slot]; }
   const Node &node(uint16_t index) const { return nodes_[index]; }
   size_t nodes() const { return nodes_.size(); }
+  // Which nodes own a slot, by their index.
+  std::vector<bool> owners() const;
   // Slots that no node owns.
   uint32_t unowned() const;
   bool stale() const { return stale_; }
 
  private:
-  uint16_t index_of(std::string_view host, uint16_t port);
-
   std::array<uint16_t, slot_count> owner_;
   std::vector<Node> nodes_;
   bool stale_ = true;
