@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,7 +15,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cache } from './cache.ts';
+import { compiledFolder, type Disks } from './disks.ts';
+import { type Hardware, hardwareOf } from './hardware.ts';
 import type { Machine } from './machine.ts';
+import { Commands } from './outside/commands.ts';
+import { Wire } from './outside/wire.ts';
+import { answerRequests } from './requests.ts';
 import type { Scenario } from './scenarios.ts';
 
 export interface Result {
@@ -29,12 +35,13 @@ export interface Surroundings {
   readonly machine: Machine;
   /** The folder with valkey-server and valkey-cli. */
   readonly valkey: string;
+  readonly disks: Disks;
 }
 
 const bootSeconds = 60; // about 6 s on a free machine
 const pollMilliseconds = 200;
 
-/** Runs scenarios in one guest, telling each as it ends; none given: a shell on this terminal. */
+/** Runs scenarios of one guest in it, telling each as it ends; none given: a shell on this terminal. */
 export async function runGuest(
   surroundings: Surroundings,
   scenarios: readonly Scenario[],
@@ -42,7 +49,11 @@ export async function runGuest(
 ): Promise<void> {
   const share = makeShare(surroundings, scenarios);
   const interactive = scenarios.length === 0;
-  const guest = boot(surroundings.machine, share, interactive);
+  const wire = await Wire.open();
+  const outside = new Commands(wire);
+  const endRequests = answerRequests(share, (words) => outside.run(words));
+  const hardware = hardwareOf(scenarios[0]?.guest ?? 'sriov', wire.netdev);
+  const guest = boot(surroundings, share, hardware, interactive);
   const seconds = scenarios.reduce((sum, each) => sum + each.seconds, bootSeconds);
   const limit = interactive ? undefined : setTimeout(() => guest.kill('SIGKILL'), seconds * 1000);
   const ended = new Promise<void>((resolve, reject) => {
@@ -63,6 +74,8 @@ export async function runGuest(
   } finally {
     clearTimeout(limit);
     guest.kill('SIGKILL');
+    endRequests();
+    outside.close();
     rmSync(share, { recursive: true, force: true });
   }
 }
@@ -77,7 +90,12 @@ function makeShare(surroundings: Surroundings, scenarios: readonly Scenario[]): 
     copyFileSync(join(cache, 'system', 'bin', 'kmod'), join(share, 'tools', name));
     chmodSync(join(share, 'tools', name), 0o755);
   }
-  const environment = { LAB_CHECKOUT: checkout, LAB_VALKEY: valkey };
+  const environment = {
+    LAB_CHECKOUT: checkout,
+    LAB_VALKEY: valkey,
+    LAB_PACKAGES: realpathSync(join(checkout, 'node_modules')),
+    NODE_COMPILE_CACHE: join(checkout, compiledFolder),
+  };
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`);
   writeFileSync(join(share, 'environment'), lines.join(''));
   const list = scenarios.map(({ name, seconds }) => `${name} ${seconds}\n`);
@@ -86,20 +104,29 @@ function makeShare(surroundings: Surroundings, scenarios: readonly Scenario[]): 
 }
 
 /** No KVM: software emulation with a thread for each virtual CPU. */
-function boot(machine: Machine, share: string, interactive: boolean): ChildProcess {
+function boot(
+  { machine, disks }: Surroundings,
+  share: string,
+  hardware: Hardware,
+  interactive: boolean,
+): ChildProcess {
   const libraries = ['usr/lib', 'lib'].map((each) => join(machine.qemu, each, 'x86_64-linux-gnu'));
   const folder = (tag: string, path: string, access: string) => [
     '-virtfs',
     `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${access}`,
   ];
+  const disk = (image: string) => ['-drive', `if=virtio,format=raw,readonly=on,file=${image}`];
   const words = [
     ...['-L', join(machine.qemu, 'usr/share/qemu'), '-L', join(machine.qemu, 'usr/share/seabios')],
-    ...['-M', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2G'],
+    ...['-M', hardware.machine, '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2'],
+    ...['-m', '2G', ...hardware.devices],
     ...['-nodefaults', '-no-reboot', '-display', 'none'],
     ...['-serial', interactive ? 'mon:stdio' : `file:${join(share, 'console')}`],
     ...['-kernel', join(machine.guest, 'vmlinuz')],
     ...['-initrd', join(machine.guest, 'initramfs.gz')],
-    ...['-append', 'console=ttyS0 quiet mitigations=off nokaslr panic=-1'],
+    ...['-append', `console=ttyS0 quiet mitigations=off nokaslr panic=-1 ${hardware.kernel}`],
+    ...disk(disks.packages),
+    ...disk(disks.checkout),
     ...folder('host', '/', ',readonly=on'),
     ...folder('modules', join(machine.guest, 'modules'), ',readonly=on'),
     ...folder('lab', share, ''),

@@ -21,11 +21,21 @@ export interface Machine {
 }
 
 /** What the initramfs loads to reach its root: the host's, over 9p, under an overlay. */
-const rootModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_net'];
+const rootModules = ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'virtio_net', 'virtio_blk'];
 
 /** What scenarios load, with what those depend on. */
 const scenarioModules = [
-  ...['crc32_generic', 'rdma_rxe', 'ib_uverbs', 'rdma_ucm', 'veth', 'dummy', 'bridge'],
+  ...[
+    'ext4',
+    'crc32c_generic',
+    'crc32_generic',
+    'rdma_rxe',
+    'ib_uverbs',
+    'rdma_ucm',
+    'veth',
+    'dummy',
+    'bridge',
+  ],
   ...['igb', 'igbvf', 'vfio-pci', 'vfio_iommu_type1', '8021q', 'tun', 'af_packet'],
 ];
 

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { prepareDisks } from './disks.ts';
 import { type Result, runGuest } from './guest.ts';
 import { prepareMachine } from './machine.ts';
 import { choose, readScenarios, type Scenario } from './scenarios.ts';
@@ -40,7 +41,8 @@ async function main(task: string): Promise<number> {
   }
   const machine = await prepareMachine(join(checkout, 'lab', 'guest', 'initramfs-init'));
   const valkey = await prepareValkey();
-  const surroundings = { checkout, machine, valkey };
+  const disks = await prepareDisks(checkout);
+  const surroundings = { checkout, machine, valkey, disks };
   if (task === 'prepare') return 0;
   if (task === 'shell') {
     await runGuest(surroundings, [], report);

@@ -1,0 +1,99 @@
+/**
+ * The checkout as disks. Over 9p each file costs the guest some ten milliseconds, and Node opens
+ * thousands: so what it reads comes as two file systems, mounted where the same files are here.
+ *
+ * - the packages, made anew when package-lock.json changes;
+ * - the rest, made for every run, with Node's compile cache: an emulated processor takes longer to
+ *   strip and compile the code than to run it.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cache, part } from './cache.ts';
+import { step } from './step.ts';
+
+export interface Disks {
+  /** Image files. */
+  readonly packages: string;
+  readonly checkout: string;
+}
+
+/** Where Node's compile cache is in the checkout's disk. */
+export const compiledFolder = '.compiled';
+
+/** Not run in the guest: compilers and linters, and what they alone read. */
+const packagesLeftOut = ['@biomejs', '@typescript', 'typescript', '.cache', '*.map', '*.d.ts'];
+const checkoutLeftOut = ['./.git', './node_modules', './build', './dist'];
+const built = ['rxnf.node', 'librxnf_dpdk.so', 'librxnf_rdma.so', 'test/rdma_live'];
+
+export async function prepareDisks(checkout: string): Promise<Disks> {
+  const lock = readFileSync(join(checkout, 'package-lock.json'), 'utf8');
+  const packages = await part('packages', lock, async (folder) => {
+    await pack(join(checkout, 'node_modules'), packagesLeftOut, folder, async () => undefined);
+  });
+  const compiled = await compile(checkout);
+  const folder = mkdtempSync(join(cache, 'checkout-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  await pack(checkout, checkoutLeftOut, folder, async (tree) => {
+    mkdirSync(join(tree, 'build', 'test'), { recursive: true });
+    for (const each of built.filter((name) => existsSync(join(checkout, 'build', name)))) {
+      await copy(join(checkout, 'build', each), join(tree, 'build', each));
+    }
+    await copy(join(checkout, 'node_modules'), join(tree, 'node_modules'), ['--no-dereference']);
+    await copy(compiled, join(tree, compiledFolder));
+  });
+  return { packages: join(packages, 'image'), checkout: join(folder, 'image') };
+}
+
+/** Makes FOLDER/image of a folder's files and what `add` adds to them. */
+async function pack(
+  source: string,
+  leftOut: readonly string[],
+  folder: string,
+  add: (tree: string) => Promise<void>,
+): Promise<void> {
+  const tree = join(folder, 'tree');
+  const image = join(folder, 'image');
+  mkdirSync(tree);
+  const excluded = leftOut.map((each) => `--exclude='${each}'`).join(' ');
+  const words = `tar -C '${source}/' ${excluded} -cf - . | tar -C '${tree}' -xf -`;
+  await step(`copying ${source}`, ['bash', '-o', 'pipefail', '-c', words]);
+  await add(tree);
+  const kilobytes = Number.parseInt(await step('measuring it', ['du', '-sk', tree]), 10);
+  // A block for each small file, inodes and tables: half as much again and 16 MiB are ample.
+  const size = `${Math.ceil(kilobytes * 1.5) + 16_384}k`;
+  const format = ['mke2fs', '-q', '-t', 'ext4', '-O', '^has_journal', '-i', '8192', '-d', tree];
+  await step('making a disk of it', [...format, image, size]);
+  rmSync(tree, { recursive: true });
+}
+
+async function copy(from: string, to: string, how: readonly string[] = []): Promise<void> {
+  await step(`copying ${from}`, ['cp', '-r', ...how, from, to]);
+}
+
+const configuration = (folder: string) => `
+ports:
+  inside: { device: "capture:captures/clients.pcap", mac: 02:00:00:99:00:01, addresses: [10.99.0.1/24] }
+  outside: { device: "capture:,out=${folder}/outside.pcap", addresses: [198.18.0.1/24] }
+nat: { inside: [inside], outside: outside, pool: [198.18.0.1] }
+`;
+
+/** Has Node compile what instances run; entries are found by path and content. */
+async function compile(checkout: string): Promise<string> {
+  const folder = join(cache, 'compiled');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const work = mkdtempSync(join(tmpdir(), 'rxnf-lab-'));
+  const file = join(work, 'nat.yaml');
+  writeFileSync(file, configuration(work));
+  const program = [process.execPath, '--conditions=source', 'src/cli/main.ts', 'run', file];
+  try {
+    await step('compiling what the guest runs', program, {
+      cwd: checkout,
+      env: { NODE_COMPILE_CACHE: folder },
+    });
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+  return folder;
+}

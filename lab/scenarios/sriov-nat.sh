@@ -1,0 +1,20 @@
+# A NAT between two virtual functions translates UDP, TCP and ICMP both ways, and accounts for every packet.
+# seconds: 120
+card_up
+vfs_up 4
+rxnf doctor >/run/work/doctor || true
+contains "NIC $card" /run/work/doctor
+contains '4 of 7 virtual functions' /run/work/doctor
+contains "NIC $(vf_address 0)" /run/work/doctor
+rxnf ports >/run/work/ports
+contains "pci:$(vf_address 0)" /run/work/ports
+contains "pci:$(vf_address 1)" /run/work/ports
+
+nat_run_on_vfs one 0 1 memory &
+nat=$!
+until_ready one
+outside there "$(way 0 1)"
+outside exchange "$(way 0 1)" 9 12 >/run/work/report || refuse "$(cat /run/work/report)"
+kill "$nat"
+wait "$nat" || refuse "$(cat /run/work/one.log)"
+node --conditions=source lab/tests/account.ts /run/work/one.log /run/work/report
