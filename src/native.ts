@@ -289,7 +289,8 @@ export interface Native {
   startDpdk(library: string, argv: readonly string[]): string;
   openDpdkPool(buffers: number, room: number): NativePool;
   openDpdkPort(config: object): DpdkPort;
-  startDpdkPort(ethdev: number): void;
+  /** True where the device refuses promiscuous mode: it takes frames to its own address and groups alone. */
+  startDpdkPort(ethdev: number): boolean;
   closeDpdkPort(ethdev: number): void;
   addDpdkQueue(lane: number, port: number, ethdev: number, queue: number): () => PortCounters;
 

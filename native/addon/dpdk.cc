@@ -112,13 +112,14 @@ Napi::Value open_port(const Napi::CallbackInfo &info) {
   return r;
 }
 
+// startDpdkPort(ethdev): true where the device refuses promiscuous mode
 Napi::Value start_port(const Napi::CallbackInfo &info) {
   rxnf_error error{};
-  refused(
-      info.Env(),
-      shared().library->start_port(static_cast<uint16_t>(info[0].ToNumber().Uint32Value()), &error),
-      error);
-  return info.Env().Undefined();
+  uint32_t filtered = 0;
+  const auto ethdev = static_cast<uint16_t>(info[0].ToNumber().Uint32Value());
+  if (refused(info.Env(), shared().library->start_port(ethdev, &filtered, &error), error))
+    return info.Env().Undefined();
+  return Napi::Boolean::New(info.Env(), filtered != 0);
 }
 
 Napi::Value close_port(const Napi::CallbackInfo &info) {

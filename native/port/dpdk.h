@@ -20,7 +20,7 @@ typedef struct rxnf_dpdk_port_config {
   uint32_t queues;    /* receive and transmit queues, one pair a lane */
   uint32_t receive_descriptors, transmit_descriptors;
   uint32_t mtu;         /* 0: as the device has it */
-  uint32_t promiscuous; /* 0 or 1; a device without the mode is taken as it is */
+  uint32_t promiscuous; /* 0 or 1: ask for it */
   uint64_t frames;      /* a finite capture's frames on each queue; 0: the source has no end */
 } rxnf_dpdk_port_config;
 
@@ -43,7 +43,9 @@ typedef struct rxnf_dpdk_library {
   int (*open_pool)(uint32_t buffers, uint32_t room, rxnf_pool *out, rxnf_error *error);
   int (*open_port)(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out,
                    rxnf_error *error);
-  int (*start_port)(uint16_t ethdev, rxnf_error *error);
+  /* `filtered` becomes 1 where the device refuses promiscuous mode: it then takes frames to its own
+   * address, and to groups, alone. */
+  int (*start_port)(uint16_t ethdev, uint32_t *filtered, rxnf_error *error);
   /* The queue's transmit takes `data` null where every row lies where receive put it and is as long
    * as it was: the headers then stand, which spares 0.5 ns a packet. */
   int (*open_queue)(uint16_t ethdev, uint16_t queue, rxnf_queue *out, rxnf_error *error);

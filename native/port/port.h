@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define RXNF_PORT_ABI 1
+#define RXNF_PORT_ABI 2
 
 typedef struct rxnf_pool {
   uint8_t *base;

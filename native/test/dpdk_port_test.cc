@@ -227,7 +227,9 @@ void two_lanes_poll_their_queues_apart() {
   const rxnf_dpdk_port_config config{"net_pcap0", 2, 512, 512, 0, 1, 0};
   rxnf_dpdk_port_info info;
   SUCCEEDS(library().open_port(&config, &info, &last_error));
-  SUCCEEDS(library().start_port(info.ethdev, &last_error));
+  uint32_t filtered = 1;
+  SUCCEEDS(library().start_port(info.ethdev, &filtered, &last_error));
+  EXPECT(filtered == 0);
   const auto lane = [&](uint16_t index) {
     SUCCEEDS(library().register_thread(&last_error));
     rxnf_queue queue;

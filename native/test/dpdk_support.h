@@ -89,7 +89,8 @@ struct OpenPort {
   explicit OpenPort(const char *device, uint64_t frames = 0) {
     const rxnf_dpdk_port_config config{device, 1, 512, 512, 0, 1, frames};
     SUCCEEDS(library().open_port(&config, &info, &last_error));
-    SUCCEEDS(library().start_port(info.ethdev, &last_error));
+    uint32_t filtered = 0;
+    SUCCEEDS(library().start_port(info.ethdev, &filtered, &last_error));
     SUCCEEDS(library().open_queue(info.ethdev, 0, &queue, &last_error));
   }
   rxnf_port_counters counters() const {

@@ -4,6 +4,7 @@ import type { InstanceConfig } from '../instance/config.ts';
 import { type OpenedPorts, openPorts } from '../instance/open-ports.ts';
 import type { Probes } from '../ports/probes.ts';
 import { systemProbes } from '../ports/system-probes.ts';
+import { systemVfMachine, type VfMachine } from '../ports/vf/machine.ts';
 import { Console } from './console.ts';
 import { DemoCommand } from './demo.ts';
 import { RunCommand, type RunParts } from './run.ts';
@@ -13,6 +14,7 @@ const token = <T>(name: string) => Symbol(name) as ServiceIdentifier<T>;
 export const parts = {
   console: token<Console>('console'),
   probes: token<Probes>('probes'),
+  vfMachine: token<VfMachine>('vfMachine'),
   openPorts: token<(config: InstanceConfig) => OpenedPorts>('openPorts'),
   process: token<RunParts['process']>('process'),
 };
@@ -22,6 +24,7 @@ export function compose(): Container {
   const container = new Container({ defaultScope: 'Singleton' });
   container.bind(parts.console).toDynamicValue(() => new Console(process.stdout, process.stderr));
   container.bind(parts.probes).toDynamicValue(() => systemProbes());
+  container.bind(parts.vfMachine).toDynamicValue(() => systemVfMachine());
   container.bind(parts.process).toDynamicValue(() => ({
     pid: process.pid,
     // Keeps senders from choosing colliding keys.

@@ -9,6 +9,7 @@ import { runDoctor } from './doctor.ts';
 import { runPorts } from './ports.ts';
 import { RunCommand } from './run.ts';
 import { dumpState, listState, removeState, restoreState } from './state.ts';
+import { addVfCommands } from './vf.ts';
 
 /** Exit statuses: 0 done, 1 could not be done, 2 not understood. */
 const misused = 2;
@@ -55,6 +56,7 @@ export async function main(
       status = await runPorts(console.out, container.get(parts.probes));
     });
   addStateCommands(program, console.out);
+  addVfCommands(program, console.out, () => container.get(parts.vfMachine));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return status;

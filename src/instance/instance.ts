@@ -22,8 +22,11 @@ export interface InstanceOptions {
   readonly busyPoll: boolean;
   readonly store: StorePlan;
   readonly onEvent?: (event: InstanceEvent) => void;
-  /** Has the ports' links come up; called once every lane polls, so that nothing which arrives waits. */
-  readonly startPorts?: () => void;
+  /**
+   * Has the ports' links come up, and says what is worth knowing of them; called once every lane polls, so
+   * that nothing which arrives waits.
+   */
+  readonly startPorts?: () => readonly PortEvent[];
 }
 
 export type InstanceEvent =
@@ -69,7 +72,7 @@ export class Instance {
     try {
       const [tables = []] = await Promise.all(lanes.map((lane) => lane.ready));
       if (options.startPorts) {
-        options.startPorts();
+        for (const event of options.startPorts()) report(event);
         await Promise.all(lanes.map((lane) => lane.heard())); // of links that are up
       }
       return new Instance(options, lanes, tables, report);

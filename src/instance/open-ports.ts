@@ -14,6 +14,7 @@ import { viewOf } from '../wire/bytes.ts';
 import type { InstanceConfig, PortConfig } from './config.ts';
 import type { ConfigProblem } from './config-error.ts';
 import type { PoolPlan, PortPlan } from './plan.ts';
+import type { PortEvent } from './port-watch.ts';
 
 /** A port as the operator sees it. */
 export interface PortInfo {
@@ -29,7 +30,7 @@ export interface OpenedPorts {
   /** What is allowed, and likely a mistake. */
   readonly warnings: readonly string[];
   /** Starts the devices: their links come up. Once, and best when lanes poll. */
-  readonly start: () => void;
+  readonly start: () => readonly PortEvent[];
   /** Closes the devices; their output files are complete then. No lane may be running. */
   close(): void;
 }
@@ -66,7 +67,7 @@ export interface PortsEnvironment {
   readonly startMilliseconds: number;
 }
 
-const nothingToDo = { start: () => undefined, close: () => undefined };
+const nothingToDo = { start: () => [], close: () => undefined };
 
 /** What of a configuration ports are opened by. */
 export type PortsConfig = Pick<InstanceConfig, 'lanes' | 'burst' | 'ports'>;
@@ -101,12 +102,22 @@ export function openPorts(config: PortsConfig, environment: PortsEnvironment): O
     pool: { kind: 'dpdk', ...plan.pool },
     info: infoOf(plans, devices),
     warnings: checksums(plan.notices),
-    start: () => {
-      for (const { ethdev } of opened) native.startDpdkPort(ethdev);
-    },
+    start: () =>
+      plan.ports.flatMap(({ spec }, i) =>
+        native.startDpdkPort((opened[i] as DpdkPort).ethdev) ? [filtered(spec.name)] : [],
+      ),
     close() {
       for (const { ethdev } of opened) native.closeDpdkPort(ethdev);
     },
+  };
+}
+
+/** A virtual function whose card does not trust it: enough for a router, not for a bridge. */
+function filtered(port: string): PortEvent {
+  return {
+    event: 'filtered',
+    port,
+    mend: 'promiscuous mode was refused: frames to other addresses do not arrive; if they should: ip link set CARD vf N trust on',
   };
 }
 
@@ -170,6 +181,7 @@ function startDpdk(plan: DpdkPlan, config: PortsConfig): DpdkPort[] {
       receiveDescriptors,
       transmitDescriptors,
       mtu: (config.ports[spec.name] as PortConfig).mtu,
+      promiscuous: (config.ports[spec.name] as PortConfig).promiscuous ? 1 : 0,
       frames,
     }),
   );

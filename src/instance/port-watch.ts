@@ -7,6 +7,7 @@ import type { PortCounters } from '../native.ts';
 export interface PortEvent {
   readonly event:
     | 'gone'
+    | 'filtered'
     | 'link-down'
     | 'link-up'
     | 'missed'

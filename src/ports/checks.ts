@@ -1,6 +1,6 @@
 /** The doctor's questions: what the machine has, what it lacks, and the command that mends it. */
 import { bifurcated, driverOf, packageOf, userspace } from './drivers.ts';
-import type { Probes } from './probes.ts';
+import type { PciDevice, Probes } from './probes.ts';
 
 /** `missing`: rxnf cannot run. `warn`: a kind of port is slower or cannot be used. */
 export type CheckState = 'ok' | 'warn' | 'missing';
@@ -128,6 +128,7 @@ function checkNics(probes: Probes): Check[] {
     const found = `${nic.vendor}:${nic.device}, driver ${driver ?? 'none'}${held}${functions}`;
     const name = `NIC ${nic.address}`;
     if (ready) return { name, state: 'ok', found };
+    if (most > 0) return { name, state: 'warn', found, mend: vfMend(nic) };
     return {
       name,
       state: 'warn',
@@ -135,6 +136,12 @@ function checkNics(probes: Probes): Check[] {
       mend: `modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci ${nic.address}${held === '' ? '' : ' (the kernel loses it)'}`,
     };
   });
+}
+
+/** A card with virtual functions stays with the kernel, which looks after them. */
+function vfMend({ address, interfaces, virtualFunctions: count }: PciDevice): string {
+  const card = interfaces[0] ?? address;
+  return count > 0 ? `use its virtual functions: rxnf vf list ${card}` : `rxnf vf create ${card} 2`;
 }
 
 function checkDpdk(probes: Probes): Check[] {

@@ -51,8 +51,14 @@ function pciPort(device: PciDevice): UsablePort {
   return {
     device: `pci:${device.address}`,
     about: words.join(', '),
-    first: ready ? undefined : `dpdk-devbind.py --bind=vfio-pci ${device.address}`,
+    first: ready ? undefined : pciFirst(device),
   };
+}
+
+/** A card with virtual functions gives those, and stays with the kernel. */
+function pciFirst({ address, interfaces, virtualFunctionsMost }: PciDevice): string {
+  if (virtualFunctionsMost > 0) return `rxnf vf create ${interfaces[0] ?? address} 2`;
+  return `dpdk-devbind.py --bind=vfio-pci ${address}`;
 }
 
 function kernelPort(

@@ -36,6 +36,12 @@ describe('The doctor', () => {
       'NIC 0000:03:10.1',
       { pciDevices: () => [{ ...virtualFunction, driver: 'igb', virtualFunctionsMost: 8 }] },
       '0 of 8 virtual functions',
+      'rxnf vf create 0000:03:10.1 2',
+    ],
+    [
+      'NIC 0000:03:10.1',
+      { pciDevices: () => [{ ...virtualFunction, driver: 'igb' }] },
+      'driver igb',
       '--bind=vfio-pci 0000:03:10.1',
     ],
     ['permissions', { capabilities: () => new Set(['CAP_NET_RAW']) }, 'CAP_NET_ADMIN', 'root'],

@@ -1,5 +1,7 @@
 #include "port/dpdk/port.h"
 
+#include <rte_alarm.h>
+#include <rte_dev.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
@@ -36,6 +38,13 @@ int removed(uint16_t, rte_eth_event_type, void *port, void *) {
   static_cast<Port *>(port)->mark_gone();
   return 0;
 }
+
+void unbound(const char *, rte_dev_event_type event, void *port) {
+  if (event == RTE_DEV_EVENT_REMOVE) static_cast<Port *>(port)->give_back();
+}
+
+// Longer than a lane is inside a queue, preemption included.
+constexpr uint64_t leave_microseconds = 250'000;
 
 std::string known_devices() {
   std::string names;
@@ -91,9 +100,11 @@ int Port::configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *ou
   if (int r = setup_queues(config, error); r != 0) return r;
 
   if_index_ = info.if_index;
+  bus_device_ = info.device;
   promiscuous_ = config.promiscuous != 0;
   open_ = true;
   rte_eth_dev_callback_register(ethdev_, RTE_ETH_EVENT_INTR_RMV, removed, this);
+  if (bus_device_ != nullptr) rte_dev_event_callback_register(device, unbound, this);
 
   *out = {};
   rte_ether_addr mac{};
@@ -134,13 +145,12 @@ int Port::setup_queues(const rxnf_dpdk_port_config &config, rxnf_error *error) {
   return 0;
 }
 
-int Port::start(rxnf_error *error) {
+int Port::start(bool *filtered, rxnf_error *error) {
   if (int r = rte_eth_dev_start(ethdev_); r != 0)
     return fail(error, r, "%s: the device did not start: %s", device_.c_str(), rte_strerror(-r));
+  // Drivers without the mode (of captures, rings) filter nothing.
   const int r = promiscuous_ ? rte_eth_promiscuous_enable(ethdev_) : 0;
-  if (r != 0 && r != -ENOTSUP)
-    return fail(error, r, "%s: promiscuous mode was refused: %s", device_.c_str(),
-                rte_strerror(-r));
+  *filtered = r != 0 && r != -ENOTSUP;
   for (auto &queue : queues_) queue->open_baseline();
   running_.store(true, std::memory_order_release);
   return 0;
@@ -159,10 +169,22 @@ int Port::close(rxnf_error *error) {
   if (!open_) return 0;
   open_ = false;
   rte_eth_dev_callback_unregister(ethdev_, RTE_ETH_EVENT_INTR_RMV, removed, this);
+  if (bus_device_ != nullptr) rte_dev_event_callback_unregister(device_.c_str(), unbound, this);
   rte_eth_dev_stop(ethdev_);
   if (int r = rte_eth_dev_close(ethdev_); r != 0)
     return fail(error, r, "%s: the device did not close: %s", device_.c_str(), rte_strerror(-r));
   return 0;
+}
+
+void Port::give_back() {
+  mark_gone();
+  rte_eal_alarm_set(leave_microseconds, let_go, this);
+}
+
+void Port::let_go(void *self) {
+  auto &port = *static_cast<Port *>(self);
+  port.close(nullptr);
+  rte_dev_remove(port.bus_device_);
 }
 
 DeviceCounters Port::observe() {
@@ -199,9 +221,13 @@ int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxn
   return 0;
 }
 
-int start_port(uint16_t ethdev, rxnf_error *error) {
+int start_port(uint16_t ethdev, uint32_t *filtered, rxnf_error *error) {
   Port *port = find(ethdev);
-  return port != nullptr ? port->start(error) : no_such_port(ethdev, error);
+  if (port == nullptr) return no_such_port(ethdev, error);
+  bool is_filtered = false;
+  const int r = port->start(&is_filtered, error);
+  *filtered = is_filtered;
+  return r;
 }
 
 int open_queue(uint16_t ethdev, uint16_t queue, rxnf_queue *out, rxnf_error *error) {

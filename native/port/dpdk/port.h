@@ -11,6 +11,8 @@
 #include "port/dpdk.h"
 #include "port/dpdk/queue.h"
 
+struct rte_device;
+
 namespace rxnf::dpdk {
 
 // What the device counts for all of its queues together.
@@ -24,7 +26,9 @@ class Port {
   Port(uint16_t ethdev, std::string device) : ethdev_(ethdev), device_(std::move(device)) {}
 
   int configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *out, rxnf_error *error);
-  int start(rxnf_error *error);
+  // `filtered`: the device refuses promiscuous mode, and takes frames to its own address, and to
+  // groups, alone.
+  int start(bool *filtered, rxnf_error *error);
   int open_queue(uint16_t index, rxnf_queue *out, rxnf_error *error);
   int close(rxnf_error *error);
 
@@ -37,6 +41,9 @@ class Port {
     gone_.store(true, std::memory_order_relaxed);
     running_.store(false, std::memory_order_relaxed);
   }
+  // The kernel wants the device back. Lanes that are inside a queue get time to leave it; then the
+  // device is closed and let go of, which whoever unbinds it waits for.
+  void give_back();
   // Started and there: lanes poll a port from before its link comes up, so that what arrives at the
   // first moment is taken.
   bool running() const { return running_.load(std::memory_order_acquire); }
@@ -44,6 +51,7 @@ class Port {
   const std::string &device() const { return device_; }
 
  private:
+  static void let_go(void *port);
   int setup_queues(const rxnf_dpdk_port_config &config, rxnf_error *error);
 
   const uint16_t ethdev_;
@@ -51,6 +59,7 @@ class Port {
   std::atomic<bool> gone_{false}, running_{false};
   std::mutex observing_;
   DeviceCounters last_{};
+  rte_device *bus_device_ = nullptr;
   uint32_t if_index_ = 0;  // 0: no kernel interface under it
   bool promiscuous_ = false;
   bool open_ = false;
@@ -58,7 +67,7 @@ class Port {
 };
 
 int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxnf_error *error);
-int start_port(uint16_t ethdev, rxnf_error *error);
+int start_port(uint16_t ethdev, uint32_t *filtered, rxnf_error *error);
 int open_queue(uint16_t ethdev, uint16_t queue, rxnf_queue *out, rxnf_error *error);
 int close_port(uint16_t ethdev, rxnf_error *error);
 void close_ports();
