@@ -251,6 +251,8 @@ export interface Native {
   cancelRemote(client: number, operation: number, flight: number): void;
   /** How many events there are. */
   pollRemote(client: number): number;
+  /** Blocks the thread until a server has something for the client, and for so long at the most. */
+  waitRemote(client: number, microseconds: number): void;
   /** The call's number; -1 where too many are under way. */
   callRemote(client: number, partition: number, command: Uint8Array, replicas: number): number;
   remotePartitions(

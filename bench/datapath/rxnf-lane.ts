@@ -161,7 +161,8 @@ const restMicroseconds = 100;
 function breatheSomewhat(lane: Lane, counts: Float64Array): void {
   for (let i = 0; i < 256; i++) {
     const received = lane.breathe();
-    if (received === 0 && values.rest) sleep(restMicroseconds);
+    if (received === 0 && values.rest && !lane.awaitStore(restMicroseconds))
+      sleep(restMicroseconds);
     counts[tally.packets] = (counts[tally.packets] as number) + received;
     if (received > 0) counts[tally.batches] = (counts[tally.batches] as number) + 1;
     const now = lane.nowNanoseconds;

@@ -243,6 +243,15 @@ napi_value poll(napi_env env, napi_callback_info info) {
   return number(env, static_cast<int32_t>(client->poll()));
 }
 
+// waitRemote(client, microseconds): blocks the thread until a server answers, or so long
+napi_value wait(napi_env env, napi_callback_info info) {
+  int32_t a[2];
+  Client *client = small_integers(env, info, a, 2) ? client_of(env, a[0]) : nullptr;
+  if (!client || a[1] < 0) return refuse(env);
+  client->wait(static_cast<uint32_t>(a[1]));
+  return nullptr;
+}
+
 // callRemote(client, partition, command, replicas): the call's number; -1 where too many are under
 // way
 Napi::Value call(const Napi::CallbackInfo &info) {
@@ -331,6 +340,7 @@ void export_remote_stores(Napi::Env env, Napi::Object exports) {
   set(env, exports, "startRemote", start);
   set(env, exports, "cancelRemote", cancel);
   set(env, exports, "pollRemote", poll);
+  set(env, exports, "waitRemote", wait);
 }
 
 }  // namespace rxnf::addon

@@ -14,7 +14,7 @@ export const breathsPerTurn = 512;
 export const emptyBeforeSleep = 256;
 /** Once asleep, one breath settles what the one before it received. */
 const breathsAwake = 2;
-const shortestSleepMicroseconds = 50;
+export const shortestSleepMicroseconds = 50;
 export const longestSleepMicroseconds = 500;
 
 export interface LoopOptions {

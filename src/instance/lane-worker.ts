@@ -8,7 +8,7 @@ import { DpdkLanePort } from '../ports/dpdk-port.ts';
 import { sessionOf } from '../state/sessions.ts';
 import type { AnyTable } from '../state/table.ts';
 import type { Lane, LanePort } from '../streams/lane.ts';
-import { runLoop, sleeper } from './lane-loop.ts';
+import { runLoop, shortestSleepMicroseconds, sleeper } from './lane-loop.ts';
 import { openStore } from './open-store.ts';
 import type { LaneMessage, LanePlan, LaneSample, PoolPlan, PortPlan } from './plan.ts';
 
@@ -82,11 +82,15 @@ function openPort(port: PortPlan, pool: NativePool, { lane, lanes }: LanePlan): 
 
 async function runUntilStopped(lane: Lane, plan: LanePlan, report: () => void): Promise<void> {
   let reported = performance.now();
+  const sleep = sleeper();
   await runLoop({
-    // A lane that waits for its store is not idle.
-    breathe: () => lane.breathe() || lane.batchesOut,
+    breathe: () => lane.breathe(),
     busyPoll: plan.busyPoll,
-    sleep: sleeper(),
+    // An answer of the store ends the rest; packets that arrive wait for the shortest.
+    sleep(microseconds) {
+      const waits = lane.batchesOut > 0 && lane.awaitStore(shortestSleepMicroseconds);
+      if (!waits) sleep(microseconds);
+    },
     between() {
       const now = performance.now();
       if (now - reported >= sampleMilliseconds) {

@@ -24,6 +24,8 @@ export interface RegisterSpec {
 /** Anything that completes batches later: polled once a breath. */
 export interface Pollable {
   poll(nowMilliseconds: number): void;
+  /** Blocks the thread until there is something to poll for, and for so long at the most. */
+  wait?(microseconds: number): void;
 }
 
 export interface LaneOptions {

@@ -158,6 +158,17 @@ export class Lane {
     this.pollables.push(pollable);
   }
 
+  /**
+   * Blocks the thread until a store that batches wait for has an answer, and for so long at the most.
+   *
+   * @returns false at once where no store can wake it
+   */
+  awaitStore(microseconds: number): boolean {
+    const store = this.pollables.find((pollable) => pollable.wait);
+    store?.wait?.(microseconds);
+    return store !== undefined;
+  }
+
   onClose(close: () => void): void {
     this.closers.push(close);
   }

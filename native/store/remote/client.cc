@@ -102,6 +102,13 @@ uint32_t Client::poll() {
   return events;
 }
 
+void Client::wait(uint32_t microseconds) {
+  watched_.clear();
+  routes_->watch(watched_);
+  const timespec limit{0, static_cast<long>(std::min(microseconds, 999'999u)) * 1000};
+  ::ppoll(watched_.data(), watched_.size(), &limit, nullptr);
+}
+
 // Replies as far as there is room; the others with the next poll.
 void Client::deliver(uint32_t &events) {
   size_t at = 0;

@@ -56,6 +56,8 @@ class Client {
 
   // Returns the number of events.
   uint32_t poll();
+  // Returns when a server has something for us, and after so long at the latest.
+  void wait(uint32_t microseconds);
   // The primary is elsewhere.
   void redirect(const std::string &host, uint16_t port) { routes_->redirect(host, port, now_ns()); }
   void close() { routes_->close(); }
@@ -93,6 +95,7 @@ class Client {
   std::vector<uint32_t> queued_;    // calls in the order of their making
   std::vector<int32_t> under_way_;  // by group: its call, where they go one after the other
   std::unique_ptr<Routes> routes_;  // goes first: it settles what is under way
+  std::vector<pollfd> watched_;
   std::array<Event, max_events> events_;
   std::unique_ptr<uint32_t[]> replies_{new uint32_t[reply_words]};
 };

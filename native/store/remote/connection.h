@@ -78,6 +78,8 @@ class Connection {
   bool is_away() const { return attempts_failed_ > 0 && state_ != State::ready; }
   size_t waiting() const { return queue_to_ - queue_from_; }
   int descriptor() const { return transport_ ? transport_->descriptor() : -1; }
+  // It has something to send that its transport did not take yet.
+  bool is_sending() const { return out_.size() > 0; }
   // Why it was lost last.
   const std::string &problem() const { return problem_; }
   const ConnectionCounters &counters() const { return counters_; }

@@ -29,6 +29,7 @@ class Prover {
   void redirect(const std::string &host, uint16_t port, uint64_t now_ns) {
     connection_.redirect(host, port, now_ns);
   }
+  const Connection &connection() const { return connection_; }
   bool is_idle() const { return waiting_.empty() && connection_.waiting() == 0; }
   void close();
 

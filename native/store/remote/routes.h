@@ -4,6 +4,10 @@
 // partition is a group of its own, whose requests go to the owner of its slot
 // (cluster/cluster_routes.h).
 #pragma once
+#include <poll.h>
+
+#include <vector>
+
 #include "store/remote/connection.h"
 #include "store/remote/prover.h"
 
@@ -21,6 +25,11 @@ struct RoutesStatus {
     if (problem.empty()) problem = connection.problem();
   }
 };
+
+inline void watch_connection(const Connection &connection, std::vector<pollfd> &out) {
+  const auto events = static_cast<short>(connection.is_sending() ? POLLIN | POLLOUT : POLLIN);
+  if (connection.descriptor() >= 0) out.push_back({connection.descriptor(), events, 0});
+}
 
 class Routes {
  public:
@@ -43,6 +52,8 @@ class Routes {
   // The primary is elsewhere.
   virtual void redirect(const std::string &host, uint16_t port, uint64_t now_ns) = 0;
   virtual RoutesStatus status() const = 0;
+  // Appends the descriptors that become ready when there is something to do.
+  virtual void watch(std::vector<pollfd> &out) const = 0;
   virtual void close() = 0;
 };
 
@@ -79,6 +90,10 @@ class OneServer : public Routes {
     s.ready = connection_.state() == Connection::State::ready;
     s.add(connection_);
     return s;
+  }
+  void watch(std::vector<pollfd> &out) const override {
+    watch_connection(connection_, out);
+    if (prover_) watch_connection(prover_->connection(), out);
   }
   void close() override {
     connection_.close();

@@ -119,6 +119,10 @@ export class RemoteClient {
     for (let i = 0; i < count; i++) this.take(i * eventWords);
   }
 
+  wait(microseconds: number): void {
+    native.waitRemote(this.number, microseconds);
+  }
+
   private take(at: number): void {
     const { events } = this;
     const id = events[at + 1] as number;

@@ -53,3 +53,20 @@ it('answers each with its own reply, whatever the callbacks of others ask meanwh
   await bench.until('every answer', () => left === 0);
   expect(wrong).toEqual([]);
 });
+
+it('wakes a lane that rests, and lets it rest while there is no answer', async () => {
+  const client = bench.client([entries]);
+  const rows = client.batch(entries, [1]);
+  await bench.wait(50); // for what the lane asks when it begins
+  const isDone = rows.startLookup();
+  const began = performance.now();
+  while (!isDone()) {
+    expect(client.lane.awaitStore(900_000)).toBe(true);
+    client.lane.breathe();
+  }
+  expect(performance.now() - began).toBeLessThan(500);
+  rows.end();
+  const idle = performance.now();
+  client.lane.awaitStore(20_000);
+  expect(performance.now() - idle).toBeGreaterThan(10);
+});

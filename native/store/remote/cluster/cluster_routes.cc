@@ -140,6 +140,14 @@ RoutesStatus ClusterRoutes::status() const {
   return s;
 }
 
+void ClusterRoutes::watch(std::vector<pollfd> &out) const {
+  for (const auto &n : nodes_) {
+    if (!n) continue;
+    watch_connection(n->connection, out);
+    if (n->prover) watch_connection(n->prover->connection(), out);
+  }
+}
+
 // Not performed since it was encoded; if it was a repetition, the attempt before may have been.
 bool ClusterRoutes::take(Node &from, Request &request, const std::string &error, uint64_t now_ns) {
   const cluster::Redirection r = cluster::read_refusal(error);

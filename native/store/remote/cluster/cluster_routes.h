@@ -34,6 +34,7 @@ class ClusterRoutes : public Routes {
   void poll(uint64_t now_ns) override;
   void redirect(const std::string &, uint16_t, uint64_t) override {}  // MOVED says more
   RoutesStatus status() const override;
+  void watch(std::vector<pollfd> &out) const override;
   void close() override;
 
  private:
