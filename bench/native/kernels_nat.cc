@@ -66,7 +66,8 @@ class Ports {
     c.mtu = bench::mtu;
     rxnf_dpdk_port_info info{};
     check(library_->open_port(&c, &info, &error_), error_);
-    check(library_->start_port(info.ethdev, &error_), error_);
+    uint32_t filtered = 0;
+    check(library_->start_port(info.ethdev, &filtered, &error_), error_);
     std::memcpy(mac, info.mac, sizeof mac);
     rxnf_queue queue{};
     check(library_->open_queue(info.ethdev, 0, &queue, &error_), error_);

@@ -1,57 +1,34 @@
-/** A server for the benchmark: on the core that the clients leave free, on a unix socket and loopback. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** A server for the benchmark: on the core that the clients leave free, and what it counts itself. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { BackgroundProcess } from '../../src/lab/background.ts';
+import { type ServerKind, StoreServer } from '../../test/support/servers.ts';
 
-export type ServerKind = 'redis' | 'valkey';
+export { type ServerKind, serverKinds } from '../../test/support/servers.ts';
 
 export class BenchServer {
   readonly kind: ServerKind;
   readonly socket: string;
   readonly port: number;
-  private readonly folder: string;
-  private readonly child: ChildProcess;
+  private readonly server: StoreServer;
   private readonly redis: Redis;
 
-  private constructor(
-    kind: ServerKind,
-    folder: string,
-    port: number,
-    core: number,
-    more: string[],
-  ) {
+  private constructor(kind: ServerKind, server: StoreServer) {
     this.kind = kind;
-    this.folder = folder;
-    this.port = port;
-    this.socket = join(folder, 'socket');
-    const server = [`${kind}-server`, '--port', String(port), '--bind', '127.0.0.1', '--save', ''];
-    const command = ['-c', String(core), ...server, '--unixsocket', this.socket, ...more];
-    this.child = spawn('taskset', [...command, '--dir', folder], { stdio: 'ignore' });
-    this.redis = new Redis({ path: this.socket, lazyConnect: true, retryStrategy: () => 50 });
-    this.redis.on('error', () => undefined);
+    this.socket = server.socket;
+    this.port = server.port;
+    this.server = server;
+    this.redis = server.connect();
   }
 
   static async start(kind: ServerKind, core: number, more: string[] = []): Promise<BenchServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'rxnf-bench-'));
-    const server = new BenchServer(kind, folder, await freePort(), core, more);
-    for (let left = 200; left > 0; left--) {
-      try {
-        await server.redis.ping();
-        return server;
-      } catch {
-        await sleep(25);
-      }
-    }
-    await server.stop();
-    throw new Error(`${kind}-server did not answer within 5 s`);
+    const start = (command: readonly string[]) =>
+      new BackgroundProcess(['taskset', '-c', String(core), ...command]);
+    return new BenchServer(kind, await StoreServer.start({ kind, arguments: more, start }));
   }
 
-  get pid(): number {
-    return this.child.pid as number;
+  get pid(): number | undefined {
+    return this.server.process.pid;
   }
 
   /** What the server itself counts: keys that were looked up, and seconds of its processor. */
@@ -80,10 +57,7 @@ export class BenchServer {
 
   async stop(): Promise<void> {
     this.redis.disconnect();
-    const ended = new Promise((resolve) => this.child.once('close', resolve));
-    this.child.kill('SIGTERM');
-    await ended;
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.server.stop();
   }
 }
 
@@ -103,27 +77,6 @@ export async function replicatedPair(kind: ServerKind, core: number) {
   };
 }
 
-/** The servers that there are. */
-export function presentServers(): ServerKind[] {
-  return (['redis', 'valkey'] as const).filter((kind) => {
-    try {
-      execFileSync(`${kind}-server`, ['--version'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 function fieldOf(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

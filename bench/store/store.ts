@@ -23,7 +23,7 @@ import {
 import { type Contest, contests } from './contests.ts';
 import { Others, tolerated } from './others.ts';
 import { type StoreRow, storeRows } from './rows.ts';
-import { BenchServer, presentServers, replicatedPair } from './server.ts';
+import { BenchServer, replicatedPair, serverKinds } from './server.ts';
 
 export interface StoreOptions {
   readonly root: string;
@@ -52,7 +52,7 @@ export async function store(options: StoreOptions): Promise<number> {
   const { root, build, flows, rounds, seconds, warmup, inFlight, bursts, quick } = options;
   buildContenders(root, build);
   const about = metadata(root);
-  const [kind] = presentServers();
+  const [kind] = serverKinds();
   if (kind === undefined) {
     console.error('no redis-server or valkey-server: install one of them');
     return 1;

@@ -54,6 +54,11 @@ export class BackgroundProcess {
     });
   }
 
+  /** Undefined where it did not start. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get running(): boolean {
     return this.#ending === undefined;
   }

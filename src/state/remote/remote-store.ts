@@ -6,23 +6,16 @@ import { type NativeRemoteOptions, native } from '../../native.ts';
 import type { Lane } from '../../streams/lane.ts';
 import { reason } from '../../streams/reasons.ts';
 import type { Store, StoreSession } from '../store.ts';
-import { describeSchema, mergeSchemas, type StoredSchema } from '../stored-schema.ts';
 import type { Table } from '../table.ts';
 import { parseAddress, withoutPassword } from './address.ts';
 import { RemoteClient } from './client.ts';
 import { findNodesNow } from './cluster-nodes.ts';
-import {
-  decodeReply,
-  encodeCommand,
-  functionCall,
-  type Reply,
-  textOf,
-  type Word,
-} from './command.ts';
+import { decodeReply, encodeCommand, type Reply, textOf, type Word } from './command.ts';
 import { libraryRevision, libraryText } from './library.ts';
 import { checkRdma } from './rdma-checks.ts';
 import { systemRdmaProbes } from './rdma-probes.ts';
 import { RemoteSession } from './remote-session.ts';
+import { registerSchema } from './schemas.ts';
 import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 
 export interface RemoteStoreOptions {
@@ -66,7 +59,6 @@ export class RemoteStoreError extends Error {
 
 /** Writers are numbered with 23 bits (native/store/hand.h). */
 const maxWriters = 2 ** 23;
-const tries = 8;
 
 /**
  * Asks the server for what a lane needs when it is opened, waiting for it; after that nothing waits.
@@ -161,19 +153,6 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     );
   }
 
-  function registerSchema({ schema }: Table): void {
-    const own = describeSchema(schema);
-    for (let n = 0; n < tries; n++) {
-      const text = textOf(ask(['HGET', registry, schema.name])) ?? '';
-      const known = text === '' ? own : (JSON.parse(text) as StoredSchema);
-      const merged = JSON.stringify(mergeSchemas(schema.name, known, own));
-      if (merged === text) return;
-      const words = functionCall('exchange', [registry], schema.name, text, merged);
-      if (ask(words) === 1) return;
-    }
-    throw new RemoteStoreError('ERR_SCHEMA', url, `${registry} was being written ${tries} times`);
-  }
-
   return {
     takeWriter() {
       const writer = take();
@@ -182,7 +161,9 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     },
     open(lane: Lane): StoreSession {
       for (const table of lane.tables as readonly Table[]) {
-        if (table.scope === 'shared') registerSchema(table);
+        if (table.scope !== 'shared' || registerSchema(table.schema, ask)) continue;
+        const why = 'the registry of schemas was being written all the time';
+        throw new RemoteStoreError('ERR_SCHEMA', url, why);
       }
       const writer = taken.shift() ?? take();
       const client = new RemoteClient(lane, writer, located());
@@ -214,4 +195,3 @@ function follow(lane: Lane, client: RemoteClient, watch: Watch): void {
 }
 
 const followTick = 250;
-const registry = 'rxnf:schemas';
