@@ -19,7 +19,7 @@ import { compiledFolder, type Disks } from './disks.ts';
 import { type Hardware, hardwareOf } from './hardware.ts';
 import type { Machine } from './machine.ts';
 import { Commands } from './outside/commands.ts';
-import { Wire } from './outside/wire.ts';
+import { Wire, wireBetween } from './outside/wire.ts';
 import { answerRequests } from './requests.ts';
 import type { Scenario } from './scenarios.ts';
 
@@ -47,15 +47,26 @@ export async function runGuest(
   scenarios: readonly Scenario[],
   tell: (result: Result) => void,
 ): Promise<void> {
-  const share = makeShare(surroundings, scenarios);
   const interactive = scenarios.length === 0;
   const wire = await Wire.open();
   const outside = new Commands(wire);
+  const wires = { outside: wire.netdev, between: await wireBetween() };
+  const { own, server } = hardwareOf(scenarios[0]?.guest ?? 'sriov', wires);
+  const share = makeShare(surroundings, scenarios);
+  const shares = [share];
   const endRequests = answerRequests(share, (words) => outside.run(words));
-  const hardware = hardwareOf(scenarios[0]?.guest ?? 'sriov', wire.netdev);
-  const guest = boot(surroundings, share, hardware, interactive);
+  const guest = boot(surroundings, share, own, interactive);
+  const guests = [guest];
+  if (server) {
+    const itsShare = makeShare(surroundings, [], 'server');
+    shares.push(itsShare);
+    guests.push(boot(surroundings, itsShare, server, false));
+  }
+  const end = () => {
+    for (const each of guests) each.kill('SIGKILL');
+  };
   const seconds = scenarios.reduce((sum, each) => sum + each.seconds, bootSeconds);
-  const limit = interactive ? undefined : setTimeout(() => guest.kill('SIGKILL'), seconds * 1000);
+  const limit = interactive ? undefined : setTimeout(end, seconds * 1000);
   const ended = new Promise<void>((resolve, reject) => {
     guest.once('error', reject).once('close', () => resolve());
   });
@@ -73,15 +84,19 @@ export async function runGuest(
     await over;
   } finally {
     clearTimeout(limit);
-    guest.kill('SIGKILL');
+    end();
     endRequests();
     outside.close();
-    rmSync(share, { recursive: true, force: true });
+    for (const each of shares) rmSync(each, { recursive: true, force: true });
   }
 }
 
 /** /lab in the guest: what it is to run, its tools, and the place for its answers. */
-function makeShare(surroundings: Surroundings, scenarios: readonly Scenario[]): string {
+function makeShare(
+  surroundings: Surroundings,
+  scenarios: readonly Scenario[],
+  role = 'scenarios',
+): string {
   const { checkout, valkey } = surroundings;
   const share = mkdtempSync(join(tmpdir(), 'rxnf-lab-'));
   copyFileSync(join(checkout, 'lab', 'guest', 'init'), join(share, 'init'));
@@ -91,6 +106,7 @@ function makeShare(surroundings: Surroundings, scenarios: readonly Scenario[]): 
     chmodSync(join(share, 'tools', name), 0o755);
   }
   const environment = {
+    LAB_ROLE: role,
     LAB_CHECKOUT: checkout,
     LAB_VALKEY: valkey,
     LAB_PACKAGES: realpathSync(join(checkout, 'node_modules')),

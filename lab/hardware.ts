@@ -8,25 +8,48 @@ export interface Hardware {
   readonly kernel: string;
 }
 
+/** The ends of wires, as `-netdev` takes them. */
+export interface Wires {
+  /** Of the card with virtual functions: its other end is the generator's. */
+  readonly outside: string;
+  /** Between two guests. */
+  readonly between: readonly [string, string];
+}
+
+const software: Hardware = { machine: 'q35', devices: [], kernel: '' };
+
 /** The physical function's Ethernet address. */
 const cardMac = '02:00:00:00:00:01';
 
 /**
- * The guest `sriov` has a network card with virtual functions (an Intel 82576, QEMU's igb) behind an
- * IOMMU, and its wire ends outside; others have no card, and make what they need of it in software.
- *
- * @param netdev the outside end of the wire, for -netdev
+ * A network card with virtual functions (an Intel 82576, QEMU's igb) behind an IOMMU, with its wire to
+ * the generator, and a plain card towards the guest that serves.
  */
-export function hardwareOf(guest: string, netdev: string): Hardware {
-  if (guest !== 'sriov') return { machine: 'q35', devices: [], kernel: '' };
-  return {
-    machine: 'q35,kernel-irqchip=split',
-    devices: [
-      ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
-      ...['-netdev', `${netdev},id=outside`],
-      ...['-device', 'pcie-root-port,id=card-slot,chassis=1,slot=1'],
-      ...['-device', `igb,bus=card-slot,netdev=outside,mac=${cardMac}`],
-    ],
-    kernel: 'intel_iommu=on iommu=pt',
-  };
+const card = ({ outside, between }: Wires): Hardware => ({
+  machine: 'q35,kernel-irqchip=split',
+  devices: [
+    ...['-device', 'intel-iommu,intremap=on,caching-mode=on'],
+    ...['-netdev', `${outside},id=outside`],
+    ...['-device', 'pcie-root-port,id=card-slot,chassis=1,slot=1'],
+    ...['-device', `igb,bus=card-slot,netdev=outside,mac=${cardMac}`],
+    ...plainCard(between[0], '02:00:00:00:00:02'),
+  ],
+  kernel: 'intel_iommu=on iommu=pt',
+});
+
+const server = ({ between }: Wires): Hardware => ({
+  ...software,
+  devices: plainCard(between[1], '02:00:00:00:00:03'),
+});
+
+function plainCard(netdev: string, mac: string): string[] {
+  // No firmware of its own: nobody boots from it.
+  const device = `virtio-net-pci,netdev=between,mac=${mac},romfile=`;
+  return ['-netdev', `${netdev},id=between`, '-device', device];
+}
+
+/** The hardware of a scenario's guest; `server` is there where another guest serves it. */
+export function hardwareOf(guest: string, wires: Wires): { own: Hardware; server?: Hardware } {
+  if (guest !== 'sriov') return { own: software };
+  return { own: card(wires), server: server(wires) };
 }

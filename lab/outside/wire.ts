@@ -1,6 +1,6 @@
 /**
- * The other end of a guest's network card. QEMU's `-netdev dgram` carries each frame in a UDP datagram
- * on the loopback interface, whose ports are whatever is free.
+ * Wires of guests' network cards. QEMU's `-netdev dgram` carries each frame in a UDP datagram on the
+ * loopback interface; ports are whatever is free.
  */
 import { createSocket, type Socket } from 'node:dgram';
 
@@ -8,8 +8,9 @@ const loopback = '127.0.0.1';
 /** Bytes of frames that may wait while this process is busy: some hundreds of the longest. */
 const waitingMost = 1 << 20;
 
+/** A wire from a guest to this process. */
 export class Wire {
-  /** What `-netdev` says of it, but for the id. */
+  /** The guest's end, as `-netdev` takes it. */
   readonly netdev: string;
   /** Takes each frame that the guest sends. */
   onFrame: (frame: Uint8Array) => void = () => undefined;
@@ -17,20 +18,12 @@ export class Wire {
   private readonly guestPort: number;
 
   static async open(): Promise<Wire> {
-    const socket = await bound();
-    // QEMU binds its own end; a port that was free just now is, on loopback, still free then.
-    const reserved = await bound();
-    const guestPort = reserved.address().port;
-    await new Promise<void>((resolve) => reserved.close(() => resolve()));
-    return new Wire(socket, guestPort);
+    const [guestPort = 0] = await freePorts(1);
+    return new Wire(await bound(), guestPort);
   }
 
   private constructor(socket: Socket, guestPort: number) {
-    const ends = [
-      `local.type=inet,local.host=${loopback},local.port=${guestPort}`,
-      `remote.type=inet,remote.host=${loopback},remote.port=${socket.address().port}`,
-    ];
-    this.netdev = `dgram,${ends.join(',')}`;
+    this.netdev = end(guestPort, socket.address().port);
     this.socket = socket;
     this.guestPort = guestPort;
     socket.on('message', (frame, { port }) => {
@@ -45,6 +38,28 @@ export class Wire {
   close(): void {
     this.socket.close();
   }
+}
+
+/** Both ends of a wire between two guests. */
+export async function wireBetween(): Promise<[string, string]> {
+  const [one = 0, other = 0] = await freePorts(2);
+  return [end(one, other), end(other, one)];
+}
+
+function end(own: number, other: number): string {
+  const address = (side: string, port: number) =>
+    `${side}.type=inet,${side}.host=${loopback},${side}.port=${port}`;
+  return `dgram,${address('local', own)},${address('remote', other)}`;
+}
+
+/** Free just now: QEMU takes them within the second. */
+async function freePorts(count: number): Promise<number[]> {
+  const sockets = await Promise.all(Array.from({ length: count }, bound));
+  const ports = sockets.map((socket) => socket.address().port);
+  await Promise.all(
+    sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
+  );
+  return ports;
 }
 
 async function bound(): Promise<Socket> {

@@ -1,5 +1,5 @@
 # The contract of every store holds for a server over RDMA.
-# seconds: 180
+# seconds: 300
 rdma_up
 server_up
 LAB_STORE="rdma://$rdma_address:6380" node_modules/.bin/vitest run --configLoader native \

@@ -1,5 +1,5 @@
 # Commands, replies and requests larger than both buffers pass over RDMA.
-# seconds: 60
+# seconds: 120
 rdma_up
 server_up
 rdma_live exchange

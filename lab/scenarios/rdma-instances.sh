@@ -1,5 +1,5 @@
 # A NAT with its state over RDMA is killed; the one after it keeps every binding that it gave.
-# seconds: 150
+# seconds: 300
 rdma_up
 server_up
 nat_configuration one 400 >/run/work/one.yaml

@@ -1,5 +1,5 @@
 # A NAT drops and counts what comes while its server over RDMA is away, and goes on when it is back.
-# seconds: 150
+# seconds: 300
 rdma_up
 server_up
 nat_configuration outage 400 >/run/work/outage.yaml

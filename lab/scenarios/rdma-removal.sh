@@ -1,5 +1,5 @@
 # A device that is removed ends the connection with a reason, and the next one without a crash.
-# seconds: 60
+# seconds: 120
 rdma_up
 server_up
 rdma_live ends >/run/work/removed &

@@ -1,5 +1,5 @@
 # A killed server ends the connection with a reason; nothing listens; a restarted one is reached.
-# seconds: 60
+# seconds: 120
 rdma_up
 server_up
 rdma_live ends >/run/work/ends &

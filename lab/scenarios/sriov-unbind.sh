@@ -1,0 +1,25 @@
+# A virtual function that is unbound under traffic is let go of with a clear event; bound again, it serves again.
+# seconds: 300
+card_up
+vfs_up
+nat_run_on_vfs one 0 1 memory &
+nat=$!
+until_ready one
+outside there "$(way 0 1)"
+outside begin "$(way 0 1)" 6
+function=$(vf_address 1)
+echo "$function" >/sys/bus/pci/drivers/vfio-pci/unbind
+until_true 10 grep -q '"event":"gone","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
+kill "$nat"
+wait "$nat" || refuse "$(cat /run/work/one.log)"
+contains '"conserved":true' /run/work/one.log
+outside end # no packet was wrong, though many were lost
+
+echo "$function" >/sys/bus/pci/drivers_probe
+nat_run_on_vfs again 0 1 memory &
+nat=$!
+until_ready again
+outside there "$(way 0 1)"
+outside exchange "$(way 0 1)" 6 3
+kill "$nat"
+wait "$nat" || refuse "$(cat /run/work/again.log)"
