@@ -29,6 +29,11 @@ export { countPackets } from './operators/count-packets.ts';
 export { dropRows } from './operators/drop-rows.ts';
 export { dropWhen } from './operators/drop-when.ts';
 export { type ExpressOptions, type ExpressTranslation, express } from './operators/express.ts';
+export {
+  type ExpressLookup,
+  type ExpressLookupOptions,
+  expressLookup,
+} from './operators/express-lookup.ts';
 export { forwardTo } from './operators/forward-to.ts';
 export { type LookupOptions, lookupState } from './operators/lookup-state.ts';
 export { type BatchSummary, observe } from './operators/observe.ts';

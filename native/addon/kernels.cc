@@ -1,6 +1,7 @@
 // Makes kernels from option objects; each belongs to one lane and is named by a number.
 #include "addon/environment.h"
 #include "kernels/express.h"
+#include "kernels/express_lookup.h"
 #include "kernels/lookup.h"
 #include "kernels/parse.h"
 #include "kernels/rewrite.h"
@@ -62,10 +63,15 @@ std::unique_ptr<Kernel> route_kernel(const Napi::Object &o, Lane &lane, Table &t
   return std::make_unique<RouteKernel>(lane.pool().base, table, c);
 }
 
-bool express_lane(const Napi::Object &o, const Environment &e, ExpressLane &out) {
+Table *table_of(const Environment &e, const Napi::Object &o) {
   const uint32_t number = u32(o, "table", 0xffffffff);
-  if (number >= e.tables.size() || !e.tables[number]) return false;
-  out = {e.tables[number].get(), u32(o, "addressOffset"), u32(o, "portOffset"), flag(o, "refresh")};
+  return number < e.tables.size() ? e.tables[number].get() : nullptr;
+}
+
+bool express_lane(const Napi::Object &o, const Environment &e, ExpressLane &out) {
+  Table *table = table_of(e, o);
+  if (!table) return false;
+  out = {table, u32(o, "addressOffset"), u32(o, "portOffset"), flag(o, "refresh")};
   return true;
 }
 
@@ -83,6 +89,34 @@ std::unique_ptr<Kernel> express_kernel(const Napi::Object &o, const Environment 
   return std::make_unique<ExpressKernel>(lane.pool().base, neighbours, c);
 }
 
+std::unique_ptr<Kernel> express_lookup_kernel(const Napi::Object &o, const Environment &e,
+                                              Lane &lane) {
+  ExpressLookupConfig c;
+  c.parse = parse_config(o.Get("parse").As<Napi::Object>());
+  if (o.Get("route").IsObject()) {
+    const auto route = o.Get("route").As<Napi::Object>();
+    c.neighbours = table_of(e, route);
+    if (!c.neighbours || !route_config(route, c.route)) return nullptr;
+  }
+  for (const auto &l : objects(o, "lookups")) {
+    const LookupConfig lookup = lookup_config(l);
+    Table *table = table_of(e, l);
+    if (!table || lookup.reg >= lane.layout().strides.size() || lookup.key > KeyOf::flow)
+      return nullptr;
+    c.lookups.push_back({table, lookup.reg, lookup.key, lookup.where, lookup.refresh});
+  }
+  return std::make_unique<ExpressLookupKernel>(lane.pool().base, c);
+}
+
+std::unique_ptr<Kernel> rejoin_kernel(const Napi::Object &o, const Lane &lane) {
+  std::vector<uint32_t> registers;
+  for (const auto &l : objects(o, "lookups")) {
+    registers.push_back(u32(l, "register"));
+    if (registers.back() >= lane.layout().strides.size()) return nullptr;
+  }
+  return std::make_unique<RejoinKernel>(std::move(registers));
+}
+
 // createKernel(lane, kind, options): options.table where the kernel reads or writes one.
 Napi::Value create(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
@@ -91,8 +125,7 @@ Napi::Value create(const Napi::CallbackInfo &info) {
   if (!lane) return env.Undefined();
   const std::string kind = info[1].ToString();
   const auto o = info[2].As<Napi::Object>();
-  const uint32_t number = u32(o, "table", 0xffffffff);
-  Table *table = number < e.tables.size() ? e.tables[number].get() : nullptr;
+  Table *table = table_of(e, o);
   if (u32(o, "register") >= lane->layout().strides.size() && !lane->layout().strides.empty()) {
     fail(env, "ERR_KERNEL_CONFIG", kind + ": no such register");
     return env.Undefined();
@@ -100,6 +133,9 @@ Napi::Value create(const Napi::CallbackInfo &info) {
   std::unique_ptr<Kernel> kernel;
   if (kind == "parse") kernel = std::make_unique<Parse>(lane->pool().base, parse_config(o));
   if (kind == "express" && table) kernel = express_kernel(o, e, *lane, *table);
+  if (kind == "expressLookup") kernel = express_lookup_kernel(o, e, *lane);
+  if (kind == "rejoin") kernel = rejoin_kernel(o, *lane);
+  if (kind == "join") kernel = std::make_unique<JoinKernel>();
   if (kind == "lookup" && table)
     kernel = std::make_unique<LookupKernel>(lane->pool().base, *table, lookup_config(o));
   if (kind == "write" && table)

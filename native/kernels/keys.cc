@@ -21,21 +21,6 @@ Key session_key(const Batch &b, uint32_t i) {
 
 }  // namespace
 
-Key key_of(KeyOf kind, const Flow &f) {
-  const uint64_t source = endpoint(f.source, f.source_port, f.protocol);
-  const uint64_t destination = endpoint(f.destination, f.destination_port, f.protocol);
-  switch (kind) {
-    case KeyOf::source_endpoint:
-      return {source, 0};
-    case KeyOf::destination_endpoint:
-      return {destination, 0};
-    case KeyOf::five_tuple:
-      return {source, destination};
-    default:
-      return source < destination ? Key{source, destination} : Key{destination, source};
-  }
-}
-
 Key Keys::operator()(const Batch &b, uint32_t i) const {
   if (kind_ == KeyOf::session) return session_key(b, i);
   if (kind_ != KeyOf::fragment) return key_of(kind_, b.flow[i]);

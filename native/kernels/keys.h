@@ -20,7 +20,20 @@ inline uint64_t endpoint(uint32_t address, uint16_t port, uint8_t protocol) {
 }
 
 // Of the kinds that a flow alone decides.
-Key key_of(KeyOf kind, const Flow &f);
+inline Key key_of(KeyOf kind, const Flow &f) {
+  const uint64_t source = endpoint(f.source, f.source_port, f.protocol);
+  const uint64_t destination = endpoint(f.destination, f.destination_port, f.protocol);
+  switch (kind) {
+    case KeyOf::source_endpoint:
+      return {source, 0};
+    case KeyOf::destination_endpoint:
+      return {destination, 0};
+    case KeyOf::five_tuple:
+      return {source, destination};
+    default:
+      return source < destination ? Key{source, destination} : Key{destination, source};
+  }
+}
 
 // Makes the keys of one kind; not for `staged`, whose keys lie in the register.
 class Keys {

@@ -32,7 +32,7 @@ int32_t LookupKernel::look(Batch &b) {
     hashes[n++] = h;
   }
   for (uint32_t k = 0; k < n; k++) entries[k] = table.candidate(hashes[k]);
-  uint32_t attended = 0;
+  uint32_t attended = 0, hits = 0;
   for (uint32_t k = 0; k < n; k++) {
     const uint32_t i = rows[k];
     Entry *e = entries[k] == no_entry ? nullptr : table.at(entries[k]);
@@ -45,6 +45,7 @@ int32_t LookupKernel::look(Batch &b) {
     bool attend = config.attend_all;
     if (v) [[likely]] {
       states[i] = static_cast<uint8_t>(Lookup::hit);
+      hits++;
       if (config.refresh(traits[i])) table.touch(e, now);
       attend |= ((timer & watched) | (traits[i] & config.attend_any)) != 0;
     } else {
@@ -55,6 +56,9 @@ int32_t LookupKernel::look(Batch &b) {
     attended += attend;
   }
   join(r, attended);
+  const uint32_t bit = 1u << config.reg;
+  b.header->touched |= bit;
+  b.header->hit = hits == count ? b.header->hit | bit : b.header->hit & ~bit;
   b.header->attended[config.reg] = static_cast<int32_t>(attended);
   return static_cast<int32_t>(attended);
 }

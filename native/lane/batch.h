@@ -34,7 +34,8 @@ struct LinkAddresses {
 
 namespace verdict {
 inline constexpr int32_t pending = 0;
-inline constexpr int32_t held = 0x7fff;  // its buffer has another owner now
+inline constexpr int32_t held = 0x7fff;   // its buffer has another owner now
+inline constexpr int32_t ahead = 0x7ffd;  // pending, and prepared already: see express_lookup.h
 inline constexpr int32_t forward(uint32_t port) { return static_cast<int32_t>(port) + 1; }
 inline constexpr int32_t drop(uint32_t reason) { return -static_cast<int32_t>(reason); }
 }  // namespace verdict
@@ -80,7 +81,10 @@ struct BatchHeader {
   uint32_t seen;        // every trait that any row has: lets an operator pass over a whole batch
   int32_t all_settled;  // set by an operator that gave every row its verdict
   int32_t made_here;    // rows whose buffer no port has filled
-  int32_t zero[6];
+  // A bit for each register. Every row is a hit, and nothing is staged; some row may have a state,
+  // or something staged; rows of one key are still to be joined.
+  uint32_t hit, touched, unjoined;
+  int32_t zero[3];
 };
 static_assert(sizeof(BatchHeader) == 128);
 

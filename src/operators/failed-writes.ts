@@ -11,7 +11,7 @@ import {
   type RegisterColumns,
   writeKind,
 } from '../streams/batch.ts';
-import { drop, held, parked, type Verdict } from '../streams/verdict.ts';
+import { drop, held, isAside, type Verdict } from '../streams/verdict.ts';
 
 const full = drop('table-full');
 const unknown = drop('write-unknown');
@@ -200,8 +200,9 @@ export class FailedWrites {
     const { batch, fates, decider } = this;
     const { verdict } = batch;
     for (let row = 0; row < batch.count; row++) {
-      // Held: the buffer has another owner. Parked: not in this arm of a branch.
-      if (fates[row] === fate.stands || verdict[row] === held || verdict[row] === parked) continue;
+      // Held: the buffer has another owner. Aside: not in this arm of a branch.
+      if (fates[row] === fate.stands || verdict[row] === held || isAside(verdict[row] as number))
+        continue;
       if (fates[row] === fate.full || fates[row] === fate.unknown) {
         if ((verdict[row] as number) >= 0) verdict[row] = fates[row] === fate.full ? full : unknown;
         continue;

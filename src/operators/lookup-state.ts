@@ -92,6 +92,7 @@ class Looking implements Stage {
   }
 
   process(batch: PacketBatch): void {
+    batch.touch(this.register);
     this.flight.issue(batch, this.register);
     if (this.lookup.start(batch, this.done)) this.done(batch);
   }
@@ -100,6 +101,7 @@ class Looking implements Stage {
     while (this.waiting.length > 0) {
       const batch = this.waiting[0] as PacketBatch;
       if (!isUpToDate(this.lane, batch)) return;
+      batch.touch(this.register); // what earlier batches wrote was put over what was read
       this.waiting.shift();
       this.emit(batch);
     }

@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert';
 import type { PacketBatch } from '../streams/batch.ts';
 import { type BatchOperator, seesSettled, synchronousOperator } from '../streams/operator.ts';
 import { matches, type WhereMask } from '../streams/traits.ts';
-import { held, parked } from '../streams/verdict.ts';
+import { held, isAside } from '../streams/verdict.ts';
 
 /** What can be seen of a batch from outside: numbers alone, and valid in the callback only. */
 export interface BatchSummary {
@@ -99,7 +99,7 @@ class Summary implements BatchSummary {
   }
 }
 
-const isPending = (verdict: number) => verdict === 0 || verdict === parked;
-const isForward = (verdict: number) => verdict > 0 && verdict !== held && verdict !== parked;
+const isPending = (verdict: number) => verdict === 0 || isAside(verdict);
+const isForward = (verdict: number) => verdict > 0 && verdict !== held && !isAside(verdict);
 const isDrop = (verdict: number) => verdict < 0;
 const isHeld = (verdict: number) => verdict === held;

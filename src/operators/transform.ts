@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { authorPacket } from '../state/author-packet.ts';
 import type { RecordCursor } from '../state/cursor.ts';
+import type { Place } from '../state/place.ts';
 import type { AnyTable, Table } from '../state/table.ts';
 import type { Decider, PacketBatch } from '../streams/batch.ts';
 import { callbackError, type Lane } from '../streams/lane.ts';
@@ -73,6 +74,8 @@ class Author implements Decider, Shown {
   private readonly lane: Lane;
   readonly run: Decide<unknown>;
   readonly mask: WhereMask;
+  readonly places: readonly Place[];
+  readonly followed: number;
   private readonly loop: AuthorLoop;
   /** Whose attended rows it is shown; undefined: every row. */
   private readonly registers: readonly number[] | undefined;
@@ -97,6 +100,9 @@ class Author implements Decider, Shown {
     this.rows = new AttendedRows(registers ?? []);
     this.loop = authorLoop(lane);
     this.mask = mask;
+    const named = [...new Set(registers ?? [])];
+    this.places = named.map((register) => (cursors[register] as RecordCursor).place);
+    this.followed = named.reduce((bits, register) => bits | (1 << register), 0);
   }
 
   everyRow(batch: PacketBatch): void {

@@ -23,22 +23,22 @@ const made = new WeakMap<Lane, AuthorPacket>();
 export function authorPacket(lane: Lane): AuthorPacket {
   let author = made.get(lane);
   if (!author) {
-    const cursors = lane.tables.map((table, register) =>
-      cursorFor(table as AnyTable, register, lane.anyBatch),
-    );
+    const cursors: RecordCursor[] = [];
     class LanePacket extends Packet {
       protected override enter(batch: PacketBatch): void {
         super.enter(batch);
         for (const { place } of cursors) place.enter(batch);
       }
     }
+    const packet = new LanePacket(lane.pool.arena, lane.anyBatch);
     for (const [register, table] of lane.tables.entries()) {
-      const cursor = cursors[register] as RecordCursor;
+      const cursor = cursorFor(table as AnyTable, register, packet);
+      cursors.push(cursor);
       Object.defineProperty(LanePacket.prototype, table.name, {
         get: recordOf(cursor, cursor.place, 1 << register),
       });
     }
-    author = { packet: new LanePacket(lane.pool.arena, lane.anyBatch), cursors };
+    author = { packet, cursors };
     made.set(lane, author);
   }
   return author;

@@ -3,7 +3,8 @@
  * and what to write. Packets of one flow in one batch share it: the later ones see what the earlier
  * ones staged.
  */
-import { looked, type PacketBatch, writeKind } from '../streams/batch.ts';
+import { looked, writeKind } from '../streams/batch.ts';
+import type { Packet } from '../streams/packet.ts';
 import { Place } from './place.ts';
 import type { FieldType, Values } from './record.ts';
 import type { AnyTable } from './table.ts';
@@ -88,6 +89,7 @@ export abstract class RecordCursor implements RecordAccess {
   reserve(word0: number, word1: number, word2 = 0, word3 = 0): void {
     const { place } = this;
     const { own, view } = place;
+    place.touch();
     const at = place.keyAt + own * 16;
     view.setUint32(at, word0, true);
     view.setUint32(at + 4, word1, true);
@@ -107,8 +109,8 @@ export abstract class RecordCursor implements RecordAccess {
  * getter that went through `this` would see many classes and be slow for all. So getters close over
  * their place, which the optimising compiler then takes for a constant.
  */
-export function cursorFor(table: AnyTable, register: number, batch: PacketBatch): RecordCursor {
-  return cursorAt(table, new Place(register, batch));
+export function cursorFor(table: AnyTable, register: number, packet: Packet): RecordCursor {
+  return cursorAt(table, new Place(register, packet));
 }
 
 function cursorAt(table: AnyTable, place: Place): RecordCursor {

@@ -16,7 +16,7 @@
  */
 import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
 import type { Lane } from '../streams/lane.ts';
-import { parked } from '../streams/verdict.ts';
+import { isAside } from '../streams/verdict.ts';
 import { KeyIndex } from './key-index.ts';
 import type { Table } from './table.ts';
 
@@ -99,8 +99,8 @@ export class InFlight {
     const { state, write, leader } = columns;
     let fresh = 0;
     for (let row = 0; row < batch.count; row++) {
-      const verdict = batch.verdict[row];
-      if (state[row] === looked.none || (verdict !== 0 && verdict !== parked)) continue;
+      const verdict = batch.verdict[row] as number;
+      if (state[row] === looked.none || (verdict !== 0 && !isAside(verdict))) continue;
       if (write[leader[row] as number] !== writeKind.none) continue; // decided: the write will tell
       const slot = this.keys.find(batch.view, columns.key + row * 16);
       if (slot < 0) continue;

@@ -4,6 +4,7 @@
  * set of offsets into them.
  */
 import { looked, type PacketBatch, type RegisterColumns, writeKind } from '../streams/batch.ts';
+import type { Packet } from '../streams/packet.ts';
 
 const { none, remove } = writeKind;
 const { none: notLooked, hit } = looked;
@@ -14,6 +15,8 @@ const timerMask = 0x03;
 
 export class Place {
   readonly register: number;
+  /** The cursor is about its row. */
+  private readonly packet: Packet;
   readonly view: DataView;
   readonly bytes: Uint8Array;
   private readonly leaders: Uint16Array;
@@ -26,21 +29,26 @@ export class Place {
   private recordAt = 0;
   private nextAt = 0;
   private stride = 0;
-  /** The row that the cursor is about. */
-  own = 0;
-  /** Row of its flow's leader: the record lies there. */
-  row = 0;
+  /** Row of the flow's leader, where the record lies; -1: the packet's own. */
+  private leader = -1;
   /** Where the record's bytes are: as read, or as staged. */
   at = 0;
   attended = false;
   found = false;
+  /**
+   * Every row of the batch is a hit of its own, or none was looked up, and nothing is staged: what holds
+   * for one row holds for the next. Set by `begin`, until something is staged or `end` is called.
+   */
+  private uniform = false;
   /** What was staged when this packet came to it: packets of one flow share it. */
   private keptWrite = 0;
   private keptTimer = 0;
   private kept: Uint8Array | undefined;
 
-  constructor(register: number, batch: PacketBatch) {
+  constructor(register: number, packet: Packet) {
+    const { batch } = packet;
     this.register = register;
+    this.packet = packet;
     this.view = batch.view;
     this.bytes = batch.bytes;
     this.leaders = new Uint16Array(batch.bytes.buffer);
@@ -62,9 +70,44 @@ export class Place {
     this.stride = columns.stride;
   }
 
+  /** The packet's row. */
+  get own(): number {
+    return this.packet.row;
+  }
+
+  /** Row of its flow's leader. */
+  get row(): number {
+    return this.leader < 0 ? this.packet.row : this.leader;
+  }
+
+  /**
+   * Before a loop over rows of the packet's batch: what they have in common is seen to once.
+   *
+   * @returns false where the loop need not `move` it, until it is touched
+   */
+  begin(): boolean {
+    const { batch } = this;
+    const hit = batch.isHit(this.register);
+    this.uniform = hit || !batch.isTouched(this.register);
+    this.attended = hit;
+    this.found = hit;
+    this.keptWrite = none;
+    this.leader = -1;
+    return hit || !this.uniform;
+  }
+
+  /** After the loop. */
+  end(): void {
+    this.uniform = false;
+  }
+
   move(row: number): void {
+    if (this.uniform) this.at = (this.recordAt + Math.imul(row, this.stride)) | 0;
+    else this.follow(row);
+  }
+
+  private follow(row: number): void {
     const attended = this.bytes[this.stateAt + row] !== notLooked;
-    this.own = row;
     this.attended = attended;
     this.lead(attended ? (this.leaders[this.leaderAt + row] as number) : row);
   }
@@ -72,7 +115,7 @@ export class Place {
   /** The record of this row is the one now. */
   lead(row: number): void {
     const write = this.bytes[this.writeAt + row] as number;
-    this.row = row;
+    this.leader = row;
     this.keptWrite = write;
     if (write === none) this.asRead(row);
     else this.asStaged(row);
@@ -110,6 +153,7 @@ export class Place {
   }
 
   stage(kind: number, timer: number, watched: boolean): void {
+    this.touch();
     const { row } = this;
     if (this.bytes[this.writeAt + row] === none) {
       this.batch.stage(this.register, row);
@@ -128,6 +172,17 @@ export class Place {
       bytes[this.timerAt + row] = this.keptTimer;
     bytes[this.writeAt + row] = none;
     this.asRead(row);
+  }
+
+  /** This row is about to differ from the others. */
+  touch(): void {
+    const { batch } = this;
+    if (this.uniform) this.packet.stirred = true;
+    this.uniform = false;
+    if (batch.isUnjoined) batch.lane.join(batch);
+    if (this.attended && this.bytes[this.writeAt + this.row] === none)
+      this.leader = this.leaders[this.leaderAt + this.own] as number;
+    batch.touch(this.register);
   }
 
   /** Where fields may be set: there must be a staged record to set them in. */

@@ -189,6 +189,26 @@ export class PacketBatch<Fields = unknown> {
     this.header[24] = 0;
   }
 
+  /** Every row has been found in a register's table, and nothing is staged there. */
+  isHit(register: number): boolean {
+    return ((this.header[26] as number) & (1 << register)) !== 0;
+  }
+  /** Some row may have been looked up in a register's table, or have something staged there. */
+  isTouched(register: number): boolean {
+    return ((this.header[27] as number) & (1 << register)) !== 0;
+  }
+  /** From now on rows differ in what a register has of them. */
+  touch(register: number): void {
+    const bit = 1 << register;
+    this.header[26] = (this.header[26] as number) & ~bit;
+    this.header[27] = (this.header[27] as number) | bit;
+  }
+
+  /** Rows of one key have not found their leaders yet: `Lane.join`, before the first write is staged. */
+  get isUnjoined(): boolean {
+    return this.header[28] !== 0;
+  }
+
   /** False when no row can match: lets an operator pass over the whole batch. */
   mayMatch(where: WhereMask): boolean {
     return ((this.header[23] as number) & where.all) >>> 0 === where.all;

@@ -24,7 +24,7 @@ import { counterNames, maxCounters } from './packet-counters.ts';
 import { reason, reasonNames } from './reasons.ts';
 import { Tasks } from './tasks.ts';
 import { Marks } from './traits.ts';
-import { drop, parked } from './verdict.ts';
+import { drop, isAside } from './verdict.ts';
 
 export type {
   LaneEvent,
@@ -75,6 +75,7 @@ export class Lane {
   private readonly lastLogged = new Map<string, number>();
   private readonly virtual: boolean;
   private readonly nativeBreathe: () => void;
+  private readonly runJoin: (batch: PacketBatch) => number;
   private readonly arrivedAt: number;
   private readonly transmitAt: number;
   private readonly transmitCountAt: number;
@@ -98,6 +99,7 @@ export class Lane {
     this.control = new Int32Array(this.shape.control);
     this.counters = new Float64Array(this.shape.counters);
     this.nativeBreathe = this.shape.breathe;
+    this.runJoin = this.kernel('join', {});
     this.arrivedAt = this.word('arrived');
     this.transmitAt = this.word('transmit');
     this.transmitCountAt = this.word('transmitCount');
@@ -146,6 +148,11 @@ export class Lane {
   kernel(kind: string, options: object): (batch: PacketBatch) => number {
     const run = native.bindKernel(this.number, native.createKernel(this.number, kind, options));
     return (batch) => run(batch.index);
+  }
+
+  /** Rows of one key in a batch find their leader, where that was left for later. */
+  join(batch: PacketBatch): void {
+    this.runJoin(batch);
   }
 
   /** Calls `run` every `interval` milliseconds of lane time, between breaths. */
@@ -362,8 +369,8 @@ export class Lane {
     for (const batch of this.batches) {
       if (!batch.leased) continue;
       for (let row = 0; row < batch.count; row++) {
-        const verdict = batch.verdict[row];
-        if (verdict === 0 || verdict === parked) batch.verdict[row] = why;
+        const verdict = batch.verdict[row] as number;
+        if (verdict === 0 || isAside(verdict)) batch.verdict[row] = why;
       }
       batch.lease++;
       this.settle(batch);

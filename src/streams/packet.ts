@@ -30,6 +30,8 @@ export class Packet {
   row = -1;
   /** By table, a bit: its record's cursor is at this row. */
   followed = 0;
+  /** A record's cursor that had not to be moved from packet to packet now has. */
+  stirred = false;
   /** Set while an author's function runs that may have to run again. */
   keeper: EditKeeper | undefined = undefined;
 
@@ -209,8 +211,12 @@ export class Packet {
   private stage(bit: number): void {
     const at = this.editsAt + this.row;
     const staged = this.octets[at] as number;
-    if ((staged & bit) !== 0) this.keeper?.keep(this.batch, this.row, bit);
+    if ((staged & bit) !== 0) this.displace(bit);
     this.octets[at] = staged | bit;
+  }
+
+  private displace(bit: number): void {
+    this.keeper?.keep(this.batch, this.row, bit);
   }
 
   get verdict(): Verdict {

@@ -20,6 +20,14 @@ export const held = 0x7fff as Verdict;
 /** Pending, but outside the arm of a `branch` that the batch is in; never seen after the branch. */
 export const parked = 0x7ffe as Verdict;
 
+/** Pending, and prepared already: see `expressLookup`; never seen after it. */
+export const ahead = 0x7ffd as Verdict;
+
+/** Pending, but passed by where the batch is now. */
+export function isAside(verdict: number): boolean {
+  return verdict === parked || verdict === ahead;
+}
+
 /** Send the packet out of a port, by its number (see `LaneContext.port`). */
 export function forward(port: number): Verdict {
   return (port + 1) as Verdict;

@@ -24,7 +24,8 @@ const finOrRst = 0x05;
 const { opening, established, closing } = tcpState;
 /** Of the traits, those that tell which packets move a TCP binding on. */
 const tcpTraits = trait.tcp | trait.tcpControl | trait.fragmentLater;
-const tcpOrdinary = trait.tcp;
+const tcpPlain = trait.tcp;
+const laterFragment = trait.fragmentLater;
 
 /** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
 export const endpointLow = (address: number) =>
@@ -70,7 +71,7 @@ export class Binder {
     }
     if (!binding.attended) return undefined;
     if (!binding.found) return this.begin(packet);
-    this.follow(packet, binding);
+    if (this.moves(packet, binding)) this.advance(packet, binding);
     return undefined;
   }
 
@@ -109,11 +110,10 @@ export class Binder {
    * than SYN, then established, and closing from its FIN or RST. A binding that serves several remote
    * endpoints stays established until it is idle, since one connection's end says nothing of the others.
    */
-  private follow(packet: NatPacket, binding: NatPacket['binding']): void {
+  private moves(packet: NatPacket, binding: NatPacket['binding']): boolean {
     const traits = packet.traits & tcpTraits;
-    if (traits === tcpOrdinary && binding.state === established) return;
-    if ((traits & trait.tcp) !== 0 && (traits & trait.fragmentLater) === 0)
-      this.advance(packet, binding);
+    if ((traits & tcpPlain) === 0 || (traits & laterFragment) !== 0) return false;
+    return traits !== tcpPlain || binding.state !== established;
   }
 
   private advance(packet: NatPacket, binding: NatPacket['binding']): void {

@@ -8,9 +8,11 @@
  *
  * State: see tables.ts. Packets that hit are never seen by TypeScript one by one.
  */
+import type { Observable } from 'rxjs';
 import { applyEdits } from '../../operators/apply-edits.ts';
 import { dropRows } from '../../operators/drop-rows.ts';
 import { express } from '../../operators/express.ts';
+import { expressLookup } from '../../operators/express-lookup.ts';
 import { lookupState } from '../../operators/lookup-state.ts';
 import { parse } from '../../operators/parse.ts';
 import { reserveState } from '../../operators/reserve-state.ts';
@@ -20,6 +22,7 @@ import { translate } from '../../operators/translate.ts';
 import { writeState } from '../../operators/write-state.ts';
 import { sessionOf } from '../../state/sessions.ts';
 import type { AnyTable } from '../../state/table.ts';
+import type { PacketBatch } from '../../streams/batch.ts';
 import type { Lane } from '../../streams/lane.ts';
 import type { Packet } from '../../streams/packet.ts';
 import { trait, where } from '../../streams/traits.ts';
@@ -138,7 +141,7 @@ function pipeline(
       ...options.pool.map((address) => ({ address, marks: (external | crossing) >>> 0 })),
     ],
   };
-  // Filtering by session and authors' callbacks want to see every packet.
+  // Filtering by session wants to see every packet.
   const established =
     byCallback || isStrict(options)
       ? everythingPasses
@@ -152,9 +155,8 @@ function pipeline(
           destination: { table: ports, address: 'address', port: 'port', refresh: false },
         });
 
-  return (packets) => {
-    const admitted = packets.pipe(
-      established,
+  const admitted: Pipeline = (packets) =>
+    packets.pipe(
       parse(parsing),
       neighbours.answer(),
       ipv6,
@@ -169,7 +171,8 @@ function pipeline(
       ]),
       route({ ...routing, where: elsewhere }),
     );
-    const decided = admitted.pipe(
+  const lookedUp = (packets: Observable<PacketBatch>) =>
+    admitted(packets).pipe(
       lookupState(bindings, {
         key: 'source-endpoint',
         where: where(outbound),
@@ -179,6 +182,31 @@ function pipeline(
       }),
       lookupState(ports, { key: 'destination-endpoint', where: toExternal, attend }),
       reserveState(reserved),
+    );
+  const found = byCallback
+    ? expressLookup(
+        {
+          parse: parsing,
+          route: { ...routing, where: elsewhere },
+          lookups: [
+            {
+              table: bindings,
+              key: 'source-endpoint',
+              where: where({ ...outbound, none: [own, external] }),
+            },
+            {
+              table: ports,
+              key: 'destination-endpoint',
+              where: where({ all: [trait.ipv4, external], none: [inside] }),
+            },
+          ],
+        },
+        lookedUp,
+      )
+    : lookedUp;
+
+  return (packets) => {
+    const decided = found(packets.pipe(established)).pipe(
       transform(
         [bindings, ports, reserved],
         byCallback ? binder.decideAndTranslate : binder.decide,
