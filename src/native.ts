@@ -190,7 +190,14 @@ export interface Native {
   openTable(name: string, shape: TableShape): number;
   closeTable(table: number): void;
   tableSize(table: number): number;
-  sweepTable(table: number, nowMilliseconds: number, entries: number, out: Uint8Array): number;
+  tableExtent(table: number): number;
+  sweepTable(
+    table: number,
+    nowMilliseconds: number,
+    from: number,
+    entries: number,
+    out: Uint8Array,
+  ): number;
   confirmClaims(table: number, claims: Uint32Array, count: number): number;
   dumpTable(table: number, out: Uint8Array): number;
   scanTable(table: number, from: number, entries: number, out: Uint8Array): number;

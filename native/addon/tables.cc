@@ -1,4 +1,5 @@
 // Tables. Those opened under one name anywhere in the process are one table, shared by its lanes.
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -92,15 +93,22 @@ Rows rows(const Napi::CallbackInfo &info, size_t at, const Table &table) {
   return Rows{out.Data(), static_cast<uint32_t>(out.ByteLength() / stride), stride, record, 0};
 }
 
-// sweep(table, nowMilliseconds, entries, out): `out` must hold as many rows as entries are visited.
+// extent(table): entries that may hold records, from 0.
+Napi::Value extent(const Napi::CallbackInfo &info) {
+  auto table = item(info, 0, environment(info.Env()).tables, "table");
+  return table ? Napi::Number::New(info.Env(), table->extent()) : info.Env().Undefined();
+}
+
+// sweep(table, nowMilliseconds, from, entries, out): `out` must hold as many rows as are visited.
 Napi::Value sweep(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   auto table = item(info, 0, environment(env).tables, "table");
   if (!table) return env.Undefined();
-  Rows r = rows(info, 3, *table);
-  uint32_t entries = info[2].ToNumber().Uint32Value();
+  Rows r = rows(info, 4, *table);
+  uint32_t entries = info[3].ToNumber().Uint32Value();
   if (entries > r.limit) entries = r.limit;
-  return Napi::Number::New(env, table->sweep(info[1].ToNumber().Uint32Value(), entries, r));
+  return Napi::Number::New(env, table->sweep(info[1].ToNumber().Uint32Value(),
+                                             info[2].ToNumber().Uint32Value(), entries, r));
 }
 
 // dump(table, out): as many records as fit; returns how many.
@@ -247,6 +255,16 @@ Napi::Value add_records(const Napi::CallbackInfo &info) {
   return env.Undefined();
 }
 
+// Removes a record that is still the one given.
+bool discard_one(Table &table, uint64_t h, const Key &key, const uint8_t *record) {
+  alignas(8) static thread_local uint8_t copy[Table::max_record];
+  Entry *e = table.find(h, key);
+  uint8_t timer = 0;
+  const uint64_t version = e ? table.read(e, key, copy, &timer) : 0;
+  return version != 0 && std::memcmp(copy, record, table.config().record_size) == 0 &&
+         table.remove(h, key, version) == Outcome::won;
+}
+
 // discard(table, rows, count, removed): removes each of the rows (laid out as above) whose record
 // is still the one given; `removed` gets a byte per row.
 Napi::Value discard(const Napi::CallbackInfo &info) {
@@ -255,18 +273,23 @@ Napi::Value discard(const Napi::CallbackInfo &info) {
   if (!table) return env.Undefined();
   const Rows r = rows(info, 1, *table);
   auto removed = info[3].As<Napi::Uint8Array>();
-  const uint32_t count = info[2].ToNumber().Uint32Value();
-  alignas(8) static thread_local uint8_t copy[Table::max_record];
-  for (uint32_t i = 0; i < count && i < r.limit && i < removed.ByteLength(); i++) {
-    const uint8_t *row = r.out + size_t{i} * r.stride;
-    Key key;
-    std::memcpy(&key, row, sizeof key);
-    const uint64_t h = table->hash(key);
-    Entry *e = table->find(h, key);
-    uint8_t timer = 0;
-    const uint64_t version = e ? table->read(e, key, copy, &timer) : 0;
-    removed[i] = version != 0 && std::memcmp(copy, row + 24, r.record) == 0 &&
-                 table->remove(h, key, version) == Outcome::won;
+  const uint32_t asked = info[2].ToNumber().Uint32Value();
+  const auto fit = static_cast<uint32_t>(std::min<size_t>(r.limit, removed.ByteLength()));
+  const uint32_t count = std::min(asked, fit);
+  constexpr uint32_t group = 32;  // rows whose lines are fetched together
+  for (uint32_t from = 0; from < count; from += group) {
+    const uint32_t rows_here = std::min(group, count - from);
+    const uint8_t *row = r.out + size_t{from} * r.stride;
+    Key keys[group];
+    uint64_t hashes[group];
+    for (uint32_t i = 0; i < rows_here; i++) {
+      std::memcpy(&keys[i], row + size_t{i} * r.stride, sizeof(Key));
+      hashes[i] = table->hash(keys[i]);
+      table->prefetch(hashes[i]);
+    }
+    for (uint32_t i = 0; i < rows_here; i++) table->candidate(hashes[i]);
+    for (uint32_t i = 0; i < rows_here; i++, row += r.stride)
+      removed[from + i] = discard_one(*table, hashes[i], keys[i], row + 24);
   }
   return env.Undefined();
 }
@@ -298,6 +321,7 @@ void export_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("closeTable", Napi::Function::New<close>(env));
   exports.Set("tableSize", Napi::Function::New<size>(env));
   exports.Set("fetchRecords", Napi::Function::New<fetch>(env));
+  exports.Set("tableExtent", Napi::Function::New<extent>(env));
   exports.Set("sweepTable", Napi::Function::New<sweep>(env));
   exports.Set("confirmClaims", Napi::Function::New<confirm>(env));
   exports.Set("dumpTable", Napi::Function::New<dump>(env));

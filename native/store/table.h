@@ -26,6 +26,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include "lane/batch.h"
@@ -87,7 +88,6 @@ struct TableHeader {
   std::atomic<uint32_t> allocated;         // entries ever handed out
   std::atomic<uint32_t> used;
   std::atomic<uint64_t> refused;  // inserts for which there was no room
-  alignas(64) std::atomic<uint32_t> sweep_at;
 };
 inline constexpr size_t table_header_bytes = 4096;
 static_assert(sizeof(TableHeader) <= table_header_bytes);
@@ -118,6 +118,9 @@ class Table {
   const TableConfig &config() const { return config_; }
   const TableHeader &header() const { return *header_; }
   uint32_t size() const { return header_->used.load(std::memory_order_relaxed); }
+  // Entries ever used: those from here on are free, and what they will hold is younger than this
+  // call.
+  uint32_t extent() const { return header_->allocated.load(std::memory_order_acquire); }
 
   // Multiply-fold of both words, seeded: one 64x64->128 multiplication (as in wyhash).
   uint64_t hash(const Key &k) const {
@@ -206,25 +209,34 @@ class Table {
       e->deadline.store(now + t + t / 4, std::memory_order_relaxed);
   }
 
-  // Visits up to `max_entries` entries from where the last sweep stopped; claims those past their
-  // deadline, and those whose claim has lapsed, and calls claimed(key, record, timer, claim) for
-  // each. Returns how many.
+  // Visits entries `from` to `from + entries - 1`; claims those past their deadline, and those
+  // whose claim has lapsed, and calls claimed(key, record, timer, claim) for each. Returns how
+  // many. The buckets of a group are fetched together: those of expired records have long left the
+  // cache.
   template <typename F>
-  uint32_t sweep(uint32_t now, uint32_t max_entries, F &&claimed) {
+  uint32_t sweep(uint32_t now, uint32_t from, uint32_t entries, F &&claimed) {
+    struct Due {
+      uint32_t entry;
+      uint64_t version;
+    } due[32];
+    const uint32_t top = extent();
+    const uint32_t end = from >= top ? from : from + (entries < top - from ? entries : top - from);
     uint32_t count = 0;
-    const uint32_t top = header_->allocated.load(std::memory_order_acquire);
-    if (top == 0) return 0;
-    if (max_entries > top) max_entries = top;
-    const uint32_t start = header_->sweep_at.fetch_add(max_entries, std::memory_order_relaxed);
-    for (uint32_t n = 0; n < max_entries; n++) {
-      const uint32_t i = (start + n) % top;
-      Entry *e = at(i);
-      const uint64_t v = e->version.load(std::memory_order_acquire);
-      if (v == 0 || (v & 1) || (stands(v) && idle(e->timer) == 0)) continue;
-      if (static_cast<int32_t>(e->deadline.load(std::memory_order_relaxed) - now) > 0) continue;
-      if (!claim(i, v, now)) continue;
-      count++;
-      claimed(e->key, static_cast<const uint8_t *>(e->record()), e->timer, token(i, v));
+    for (uint32_t i = from; i < end;) {
+      uint32_t found = 0;
+      for (; i < end && found < std::size(due); i++) {
+        const uint64_t v = at(i)->version.load(std::memory_order_acquire);
+        if (!expired(i, v, now)) continue;
+        prefetch(hash(at(i)->key));
+        due[found++] = {i, v};
+      }
+      for (uint32_t n = 0; n < found; n++) {
+        Entry *e = at(due[n].entry);
+        if (!claim(due[n].entry, due[n].version, now)) continue;
+        count++;
+        claimed(e->key, static_cast<const uint8_t *>(e->record()), e->timer,
+                token(due[n].entry, due[n].version));
+      }
     }
     return count;
   }
@@ -306,6 +318,11 @@ class Table {
   uint32_t allocate();
   void release(uint32_t e);
   bool place(uint64_t h, uint32_t e);
+  bool expired(uint32_t n, uint64_t version, uint32_t now) const {
+    const Entry *e = at(n);
+    if (version == 0 || (version & 1) || (stands(version) && idle(e->timer) == 0)) return false;
+    return static_cast<int32_t>(e->deadline.load(std::memory_order_relaxed) - now) <= 0;
+  }
   // Takes an entry out of its bucket. False when none refers to it.
   bool displace(uint64_t h, uint32_t e);
   bool claim(uint32_t e, uint64_t version, uint32_t now);

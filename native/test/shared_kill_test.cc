@@ -134,7 +134,7 @@ const std::vector<Operation> operations = {
        insert(v, target, 1, 800, 1);
      },
      [](View &v) {
-       v.table->sweep(5000, capacity, [](const Key &, const uint8_t *, uint8_t, uint32_t) {});
+       v.table->sweep(5000, 0, capacity, [](const Key &, const uint8_t *, uint8_t, uint32_t) {});
      },
      [](View &v) { return get(v, target) == 1 && v.table->size() == 21; },
      [](View &v) {
@@ -142,7 +142,7 @@ const std::vector<Operation> operations = {
        if (get(v, target) != -1 || v.table->size() != 20) return false;
        uint32_t again = 0;
        v.table->sweep(
-           5000 + Table::claim_ms, capacity,
+           5000 + Table::claim_ms, 0, capacity,
            [&](const Key &k, const uint8_t *, uint8_t, uint32_t) { again += k == key(target); });
        return again == 1;
      }},
@@ -150,18 +150,18 @@ const std::vector<Operation> operations = {
      [](View &v) {
        fill(v, 0, 20);
        insert(v, target, 1, 800, 1);
-       v.table->sweep(5000, capacity,
+       v.table->sweep(5000, 0, capacity,
                       [](const Key &, const uint8_t *, uint8_t, uint32_t c) { claim_of = c; });
      },
      [](View &v) { v.table->confirm(claim_of); },
      [](View &v) {
        uint32_t again = 0;
-       v.table->sweep(5000 + Table::claim_ms, capacity,
+       v.table->sweep(5000 + Table::claim_ms, 0, capacity,
                       [&](const Key &, const uint8_t *, uint8_t, uint32_t) { again++; });
        return again == 1;
      },
      [](View &v) {
-       return v.table->sweep(50'000, capacity,
+       return v.table->sweep(50'000, 0, capacity,
                              [](const Key &, const uint8_t *, uint8_t, uint32_t) {}) == 0;
      }},
     {"take numbers", [](View &) {},

@@ -128,14 +128,14 @@ void expires_between_t_and_one_and_a_half() {
     EXPECT(t.confirm(token) && !t.confirm(token));
   };
   insert(t, {1, 0}, 1, w, 1, 0xffffff00);  // the clock wraps meanwhile
-  EXPECT(t.sweep(0xffffff00 + 1000, 100, claim) == 0);
-  EXPECT(t.sweep(0xffffff00 + 1250, 100, claim) == 1 && claimed == 1);
+  EXPECT(t.sweep(0xffffff00 + 1000, 0, 100, claim) == 0);
+  EXPECT(t.sweep(0xffffff00 + 1250, 0, 100, claim) == 1 && claimed == 1);
   insert(t, {2, 0}, 1, w, 1, 0);
   t.touch(t.find(t.hash({2, 0}), {2, 0}), 900);  // less than T left: prolonged
-  EXPECT(t.sweep(1899, 100, claim) == 0);
-  EXPECT(t.sweep(900 + 1250, 100, claim) == 1);
+  EXPECT(t.sweep(1899, 0, 100, claim) == 0);
+  EXPECT(t.sweep(900 + 1250, 0, 100, claim) == 1);
   insert(t, {3, 0}, 1, w, 0, 0);  // class 0 never expires
-  EXPECT(t.sweep(0x7fffffff, 100, claim) == 0);
+  EXPECT(t.sweep(0x7fffffff, 0, 100, claim) == 0);
 }
 
 // A claim keeps its record out of the table, and comes again until it is confirmed.
@@ -149,12 +149,12 @@ void claims_until_confirmed() {
   };
   EXPECT(insert(t, {1, 0}, 7, w, 1, 0) == Outcome::won);
   Record r{};
-  EXPECT(t.sweep(1250, 10, claim) == 1 && !get(t, {1, 0}, r) && t.size() == 0);
+  EXPECT(t.sweep(1250, 0, 10, claim) == 1 && !get(t, {1, 0}, r) && t.size() == 0);
   const uint32_t first = token;
   EXPECT(insert(t, {1, 0}, 8, w, 0, 0) == Outcome::won);   // the key is free meanwhile
   EXPECT(insert(t, {2, 0}, 9, w, 0, 0) == Outcome::full);  // its entry is not
-  EXPECT(t.sweep(1250 + Table::claim_ms - 1, 10, claim) == 0);
-  EXPECT(t.sweep(1250 + Table::claim_ms, 10, claim) == 1 && token == first);
+  EXPECT(t.sweep(1250 + Table::claim_ms - 1, 0, 10, claim) == 0);
+  EXPECT(t.sweep(1250 + Table::claim_ms, 0, 10, claim) == 1 && token == first);
   EXPECT(t.confirm(token) && t.size() == 1 && !t.check());
   EXPECT(insert(t, {2, 0}, 9, w, 0, 0) == Outcome::won);
   EXPECT(!t.confirm(token) && get(t, {2, 0}, r) && r.value == 9);

@@ -38,7 +38,12 @@ export function shapeOf(table: Table, seed = 0): TableShape {
 }
 
 /** Milliseconds between steps of a sweep: what expired meanwhile is released in one go. */
-const sweepTick = 10;
+const sweepTick = 1;
+const scanTick = 10;
+/** Entries visited with one call; a step makes as many calls as it needs. */
+const sweptAtOnce = 4096;
+/** A step visits that many at least, so that small tables are not divided further. */
+const leastSwept = 64;
 const auditTick = 1000;
 /** A pool of all ports of an address is gone through in about a minute. */
 const auditedAtOnce = 1024;
@@ -138,14 +143,25 @@ export class NativeSession implements TableSession {
 
   expire(table: Table, sweepMilliseconds: number, claimed: (rows: RecordRows) => void): void {
     const handle = this.handle(table);
-    const steps = Math.max(1, Math.floor(sweepMilliseconds / sweepTick));
-    const entries = Math.max(64, Math.ceil(table.capacity / steps));
-    const rows = new RecordRows(table.schema.size, Math.min(entries, 4096));
+    const rows = new RecordRows(table.schema.size, Math.min(table.capacity, sweptAtOnce));
+    let at = 0;
+    let end = 0;
+    let last = this.lane.nowMilliseconds;
+    // By elapsed time, so that a pass takes no longer where breaths are few. It ends where the table
+    // ended when it began: what is used beyond that since is too young to expire within a pass.
     this.lane.every(sweepTick, (now) => {
-      for (let left = entries; left > 0; left -= 4096) {
-        rows.count = native.sweepTable(handle, now, Math.min(left, 4096), rows.bytes);
+      if (at >= end) {
+        at = 0;
+        end = native.tableExtent(handle);
+      }
+      const share = ((now - last) >>> 0) / sweepMilliseconds;
+      last = now;
+      const stop = Math.min(end, at + Math.max(leastSwept, Math.ceil(end * share)));
+      for (; at < stop; at += sweptAtOnce) {
+        rows.count = native.sweepTable(handle, now, at, stop - at, rows.bytes);
         if (rows.count > 0) claimed(rows);
       }
+      at = stop;
     });
   }
 
@@ -172,11 +188,11 @@ export class NativeSession implements TableSession {
 
   scan(table: Table, sweepMilliseconds: number, seen: (rows: RecordRows) => void): void {
     const handle = this.handle(table);
-    const steps = Math.max(1, Math.floor(sweepMilliseconds / sweepTick));
+    const steps = Math.max(1, Math.floor(sweepMilliseconds / scanTick));
     const entries = Math.max(64, Math.ceil(table.capacity / steps));
     const rows = new RecordRows(table.schema.size, entries);
     let at = 0;
-    this.lane.every(sweepTick, () => {
+    this.lane.every(scanTick, () => {
       rows.count = native.scanTable(handle, at, entries, rows.bytes);
       at = at + entries >= table.capacity ? 0 : at + entries;
       if (rows.count > 0) seen(rows);

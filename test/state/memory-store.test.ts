@@ -157,6 +157,43 @@ describe('the memory store', () => {
     );
   });
 
+  it('goes through a large table in time, also one that grows meanwhile', () => {
+    const { lane, session, entries } = made({ idleSeconds: 4, capacity: 4096 });
+    /** With few breaths: a step of the sweep must make up for those that were missed. */
+    const wait = (milliseconds: number) => {
+      for (let past = 0; past < milliseconds; past += 50) {
+        lane.advance(50e6);
+        lane.breathe();
+      }
+    };
+    const created = new Map<number, number>();
+    session.expire(entries, 1000, ({ count, stride, view }) => {
+      const claims = new Uint32Array(count);
+      for (let i = 0; i < count; i++) {
+        const life = lane.nowMilliseconds - (created.get(view.getUint32(i * stride)) as number);
+        expect(life).toBeGreaterThanOrEqual(5000);
+        expect(life).toBeLessThanOrEqual(6100); // 1.25 T, a pass, and two breaths of 50 ms
+        created.delete(view.getUint32(i * stride));
+        claims[i] = view.getUint32(i * stride + recordRow.claim, true);
+      }
+      session.confirm(entries, claims, count);
+    });
+    const putUpTo = (end: number, begin: number) => {
+      for (let n = begin; n < end; n++) {
+        session.put(entries, key(n), value(n), 0);
+        created.set(n, lane.nowMilliseconds);
+      }
+    };
+    putUpTo(500, 0);
+    wait(5300); // in the middle of a pass
+    putUpTo(4096, 500);
+    wait(700);
+    expect(created.size).toBe(3596);
+    wait(5500);
+    expect(created.size).toBe(0);
+    lane.close();
+  });
+
   it('never expires what has no idle life, and each timer class by its own', () => {
     const { lane, session, entries, wait } = made({ idleSeconds: [0, 1, 4] });
     const gone: number[] = [];
