@@ -1,4 +1,5 @@
 // Number pools for JavaScript; those opened under one name anywhere in the process are one.
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -43,10 +44,9 @@ Napi::Value give(const Napi::CallbackInfo &info) {
   auto pool = item(info, 0, environment(env).numbers, "number pool");
   if (!pool) return env.Undefined();
   auto numbers = info[1].As<Napi::Uint32Array>();
-  const uint32_t count = info[2].ToNumber().Uint32Value();
-  uint32_t given = 0;
-  while (given < count && given < numbers.ElementLength() && pool->give(numbers[given])) given++;
-  return Napi::Number::New(env, given);
+  const auto count = static_cast<uint32_t>(
+      std::min<size_t>(info[2].ToNumber().Uint32Value(), numbers.ElementLength()));
+  return Napi::Number::New(env, pool->give(numbers.Data(), count));
 }
 
 // staleNumbers(pool, from, limit, untilSeconds, numbers, leased): returns how many were found

@@ -84,6 +84,7 @@ uint32_t NumberPool::take(uint32_t *out, uint32_t n, uint32_t writer, uint32_t n
   if (!lock) return 0;
   uint32_t size = header_->size.load(std::memory_order_relaxed);
   if (n > size) n = size;
+  for (uint32_t i = 0; i < n; i++) __builtin_prefetch(&numbers_[index(ring_[after_head(i)])], 1);
   for (uint32_t i = 0; i < n; i++) {
     out[i] = ring_[header_->head];
     Number &number = numbers_[index(out[i])];
@@ -98,18 +99,21 @@ uint32_t NumberPool::take(uint32_t *out, uint32_t n, uint32_t writer, uint32_t n
 
 void NumberPool::put_back(uint32_t i) {
   const uint32_t size = header_->size.load(std::memory_order_relaxed);
-  ring_[(size_t{header_->head} + size) % header_->count] = header_->first + i;
+  ring_[after_head(size)] = header_->first + i;
   __atomic_store_n(&numbers_[i].out, 0u, __ATOMIC_RELEASE);
   header_->size.store(size + 1, std::memory_order_release);
 }
 
-bool NumberPool::give(uint32_t number) {
-  const uint32_t i = index(number);
-  if (number < header_->first || i >= header_->count) return false;
+uint32_t NumberPool::give(const uint32_t *numbers, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) __builtin_prefetch(&numbers_[index(numbers[i])], 1);
   Locked lock(*this);
-  if (!lock || numbers_[i].out == 0) return false;
-  put_back(i);
-  return true;
+  if (!lock) return 0;
+  for (uint32_t given = 0; given < n; given++) {
+    const uint32_t i = index(numbers[given]);
+    if (i >= header_->count || numbers_[i].out == 0) return given;
+    put_back(i);
+  }
+  return n;
 }
 
 uint32_t NumberPool::stale(uint32_t from, uint32_t limit, uint32_t until, uint32_t *out,

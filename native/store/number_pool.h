@@ -31,8 +31,8 @@ class NumberPool {
   // Fills `out` as far as the pool goes; returns how many. `now` in seconds, `writer` of the
   // lessee.
   uint32_t take(uint32_t *out, uint32_t n, uint32_t writer = 0, uint32_t now = 0);
-  // False when the number is not of this pool or not out.
-  bool give(uint32_t number);
+  // Returns how many, from the first: it stops at one that is not of this pool or not out.
+  uint32_t give(const uint32_t *numbers, uint32_t n);
 
   // Numbers from `from` on, at most `limit` of them looked at, that are out and were leased at
   // `until` or before, or by the fenced `writer`. `leased` gets when. Returns how many.
@@ -66,6 +66,11 @@ class NumberPool {
 
   void attach(Memory memory);
   uint32_t index(uint32_t number) const { return number - header_->first; }
+  // Place in the ring, `n` (at most `count`) after the head.
+  uint32_t after_head(uint32_t n) const {
+    const uint32_t rest = header_->count - header_->head;
+    return n < rest ? header_->head + n : n - rest;
+  }
   void put_back(uint32_t i);
 
   uint32_t number_ = 0;  // in its hand's list of names

@@ -33,6 +33,7 @@ struct Record {
 
 constexpr uint32_t capacity = 96;  // 16 buckets of eight
 constexpr uint32_t numbers = 40;
+constexpr uint32_t given = 102;
 
 TableConfig config() { return {capacity, sizeof(Record), {0, 1000, 0, 0}, 1, 0}; }
 
@@ -176,7 +177,8 @@ const std::vector<Operation> operations = {
        uint32_t out[5];
        v.pool->take(out, 5, 1, 1);
      },
-     [](View &v) { v.pool->give(102); }, [](View &v) { return v.pool->free() == numbers - 5; },
+     [](View &v) { v.pool->give(&given, 1); },
+     [](View &v) { return v.pool->free() == numbers - 5; },
      [](View &v) { return v.pool->free() == numbers - 4; }},
 };
 

@@ -219,8 +219,12 @@ void hands_numbers_out_once() {
   NumberPool pool(100, 50);
   uint32_t out[60];
   EXPECT(pool.take(out, 60) == 50 && out[0] == 100 && pool.take(out, 1) == 0);
-  EXPECT(pool.give(120) && !pool.give(120) && !pool.give(150) && !pool.give(99));
+  const auto give = [&pool](uint32_t number) { return pool.give(&number, 1) == 1; };
+  EXPECT(give(120) && !give(120) && !give(150) && !give(99));
   EXPECT(pool.take(out, 2) == 1 && out[0] == 120 && !pool.check());
+  const uint32_t several[] = {130, 101, 101, 140};
+  EXPECT(pool.give(several, 4) == 2 && pool.free() == 2);  // 101 is out once
+  EXPECT(pool.take(out, 3) == 2 && out[0] == 130 && out[1] == 101 && !pool.check());
 }
 
 }  // namespace

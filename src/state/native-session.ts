@@ -104,15 +104,20 @@ export class NativeSession implements TableSession {
     const { lane, structures } = this;
     const numbers = structures.openNumbers(pool);
     const one = new Uint32Array(1);
+    const giveAll = (given: Uint32Array, count: number) => {
+      const taken = native.giveNumbers(numbers, given, count);
+      if (taken !== count)
+        throw new Error(`${pool.name}: number ${given[taken]} was returned but is not out`);
+    };
     this.audit(pool, numbers);
     return {
       pending: false,
       take: (out) => native.takeNumbers(numbers, out, structures.writer, seconds(lane)),
       give: (number) => {
         one[0] = number;
-        if (native.giveNumbers(numbers, one, 1) !== 1)
-          throw new Error(`${pool.name}: number ${number} was returned but is not out`);
+        giveAll(one, 1);
       },
+      giveAll,
     };
   }
 

@@ -73,6 +73,8 @@ export interface Lease {
    * `number-not-out` instead.
    */
   give(number: number): void;
+  /** As `give`, for the first `count`. */
+  giveAll(numbers: Uint32Array, count: number): void;
 }
 
 /** A leased number that is not used by then goes back; twice as long, and the audit takes it. */

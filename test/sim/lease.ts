@@ -61,6 +61,10 @@ export class SimLease implements Lease {
     );
   }
 
+  giveAll(numbers: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) this.give(numbers[i] as number);
+  }
+
   private refill(): void {
     if (this.asking) return;
     this.asking = true;

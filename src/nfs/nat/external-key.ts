@@ -6,7 +6,7 @@ export function externalKey(
   address: number,
   port: number,
 ): void {
-  out.fill(0, at + 7, at + 16);
+  for (let i = at + 7; i < at + 16; i++) out[i] = 0;
   out[at] = address >>> 24;
   out[at + 1] = address >>> 16;
   out[at + 2] = address >>> 8;

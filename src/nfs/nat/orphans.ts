@@ -121,15 +121,5 @@ function remove(
   due: RecordRows,
   allocator: PortAllocator,
 ): void {
-  session.discard(ports, due, (removed) => {
-    for (let i = 0; i < due.count; i++) {
-      if (removed[i] !== 1) continue;
-      const at = i * due.stride;
-      allocator.release(
-        due.bytes[at + 6] as number,
-        due.view.getUint32(at),
-        due.view.getUint16(at + 4),
-      );
-    }
-  });
+  session.discard(ports, due, (removed) => allocator.releaseRows(due, removed));
 }

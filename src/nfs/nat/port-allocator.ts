@@ -5,7 +5,12 @@
  * 1024 are mapped below 1024 where one is free, others above; REQ-4, UDP keeps its parity (RTP and RTCP).
  * A port is used by one inside endpoint only, whatever the destination (REQ-1, no overloading).
  */
-import { type Lease, leaseMilliseconds, type StoreSession } from '../../state/store.ts';
+import {
+  type Lease,
+  leaseMilliseconds,
+  type RecordRows,
+  type StoreSession,
+} from '../../state/store.ts';
 import type { AnyTable } from '../../state/table.ts';
 import type { Lane } from '../../streams/lane.ts';
 import { externalKey } from './external-key.ts';
@@ -24,6 +29,9 @@ class PortPool {
   private readonly first: number;
   private readonly step: number;
   private leasedAt = 0;
+  /** Given back here, and not yet to the store: the first `givenCount`. */
+  private readonly given = new Uint32Array(block);
+  private givenCount = 0;
 
   constructor(lane: Lane, lease: Lease, first: number, step: number) {
     this.lane = lane;
@@ -43,8 +51,17 @@ class PortPool {
     return this.first + this.step * (this.numbers[this.next++] as number);
   }
 
-  give(port: number): void {
-    this.lease.give((port - this.first) / this.step);
+  /** @returns true when `flush` is to follow, for this port and those given until then */
+  give(port: number): boolean {
+    if (this.givenCount === block) this.flush();
+    this.given[this.givenCount] = (port - this.first) / this.step;
+    return this.givenCount++ === 0;
+  }
+
+  flush(): void {
+    const count = this.givenCount;
+    this.givenCount = 0;
+    if (count > 0) this.lease.giveAll(this.given, count);
   }
 
   /** Gives back what has been leased for so long that the audit may soon take it. */
@@ -90,6 +107,8 @@ export class PortAllocator {
   private readonly table: AnyTable;
   /** By `poolIndex`; those never asked for are absent. */
   private readonly pools: (PortPool | undefined)[] = [];
+  /** Those that have numbers to give back, while a run of endpoints is released. */
+  private readonly ending: PortPool[] = [];
 
   /** @param table of external endpoints, where a port's use shows */
   constructor(
@@ -171,10 +190,31 @@ export class PortAllocator {
 
   /** Gives an endpoint back: its binding has ended. */
   release(protocol: number, address: number, port: number): void {
+    this.end(protocol, address, port);
+    this.giveEnded();
+  }
+
+  /** Gives back the endpoints that are keys of those rows whose byte in `which` is 1. */
+  releaseRows({ count, stride, bytes, view }: RecordRows, which: Uint8Array): void {
+    for (let i = 0; i < count; i++) {
+      if (which[i] !== 1) continue;
+      const at = i * stride;
+      this.end(bytes[at + 6] as number, view.getUint32(at), view.getUint16(at + 4));
+    }
+    this.giveEnded();
+  }
+
+  private end(protocol: number, address: number, port: number): void {
     const index = this.addresses.indexOf(address);
     if (index < 0) return; // of an address that is no longer configured
     const inLow = port <= lowRange.last && port < this.high.first;
-    this.pool(protocol, index, port, inLow ? lowRange : this.high).give(port);
+    const pool = this.pool(protocol, index, port, inLow ? lowRange : this.high);
+    if (pool.give(port)) this.ending.push(pool);
+  }
+
+  private giveEnded(): void {
+    for (const pool of this.ending) pool.flush();
+    this.ending.length = 0;
   }
 
   close(): void {

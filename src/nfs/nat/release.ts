@@ -33,9 +33,12 @@ export function releaseExpired(
     timeouts.tcpEstablished,
     timeouts.icmp,
   );
-  const released = new RecordRows(tables.ports.schema.size, releasedAtOnce);
+  const reused = new RecordRows(tables.ports.schema.size, releasedAtOnce);
   session.expire(bindings, (shortest * 1000) / 5, (expired) => {
     for (let from = 0; from < expired.count; from += releasedAtOnce) {
+      const released = session.synchronous
+        ? reused
+        : new RecordRows(tables.ports.schema.size, releasedAtOnce); // kept until the store answers
       portsOf(tables, expired, from, released);
       release(session, tables, allocator, expired, from, released);
     }
@@ -91,17 +94,11 @@ function release(
   from: number,
   released: RecordRows,
 ): void {
-  const { count, stride } = released;
-  const keys = session.synchronous ? released.bytes : released.bytes.slice(0, count * stride);
+  const { count } = released;
   const claims = new Uint32Array(count);
   for (let i = 0; i < count; i++) claims[i] = claimOf(expired, from + i);
   session.discard(ports as AnyTable, released, (removed) => {
-    const view = new DataView(keys.buffer, keys.byteOffset);
-    for (let i = 0; i < count; i++) {
-      if (removed[i] !== 1) continue;
-      const at = i * stride;
-      allocator.release(keys[at + 6] as number, view.getUint32(at), view.getUint16(at + 4));
-    }
+    allocator.releaseRows(released, removed);
     session.confirm(bindings as AnyTable, claims, count);
   });
 }

@@ -65,6 +65,11 @@ export class RemoteLease implements Lease {
     this.sendGiven();
   }
 
+  giveAll(numbers: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) this.given.push(numbers[i] as number);
+    this.sendGiven();
+  }
+
   private ask(): void {
     const now = this.lane.nowMilliseconds;
     if (this.isAsking || (this.retryAt !== undefined && ((now - this.retryAt) | 0) < 0)) return;

@@ -301,7 +301,7 @@ describe('the NAT at its edges', () => {
       in  (ab)  a: inside 10.0.0.5:4240 > 198.51.100.7:53 udp
       b: inside 10.0.0.5:4242 > 198.51.100.7:53 udp
       out a     a: outside 203.0.113.1:$p > 198.51.100.7:53 udp
-      then 600s
+      then 460s
       in  b
       out b     b: outside 203.0.113.1:$p > 198.51.100.7:53 udp
       then
