@@ -36,7 +36,7 @@ main() {
   install_node_modules
   build_native
   if [[ $busy ]]; then say "ready after $((SECONDS - began)) s"; else say "up to date"; fi
-  [[ -z $notes ]] || { printf '%s' "$notes"; mend; }
+  [[ -z $notes ]] || { printf '%s' "$notes"; [[ -z $(missing) ]] || mend; }
 }
 
 say() { printf 'set-up: %s\n' "$*"; }
@@ -102,6 +102,35 @@ install_system_packages() {
     mapfile -t packages < <(missing_in "$group")
     ((${#packages[@]} == 0)) || apt_install "$group" "${packages[@]}" || unavailable "$group"
   done
+  if [[ $mode == test ]] && ! command -v valkey-server >/dev/null; then install_valkey; fi
+}
+
+# The tests of the store run on Valkey too where it is there. Debian 12 has it among its backports
+# alone: those are asked with lists of our own, so that the machine's sources stay as they are.
+install_valkey() {
+  command -v apt-get >/dev/null && ((EUID == 0)) || return 0
+  local failed=$state/apt-failed-valkey lists=$PWD/$state/apt sources=$PWD/$state/valkey.list
+  local suite mirror options
+  [[ -n $(find "$failed" -mmin -60 2>/dev/null) ]] && return 0
+  suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+    awk -v suite="$suite" '$1 == suite { print $2; exit }')
+  mkdir -p "$lists/partial"
+  printf 'deb %s %s main\n' "$mirror" "$suite" "$mirror" "$suite-backports" >"$sources"
+  options=(-q -o "Dir::Etc::SourceList=$sources" -o Dir::Etc::SourceParts=/dev/null)
+  options+=(-o "Dir::State::lists=$lists" -o Acquire::Retries=2 -o Acquire::http::Timeout=20)
+  options+=(-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 -o APT::Sandbox::User=root)
+  keep_services_stopped
+  if [[ $mirror ]] && step "installing Valkey from $suite-backports" sh -c '
+    apt-get "$@" update && exec env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+      apt-get "$@" -y --no-install-recommends -t "$0" install valkey-server' \
+    "$suite-backports" "${options[@]}"; then
+    disable_services valkey-server
+  else
+    touch "$failed"
+    notes+="  without Valkey: the tests of the store run on Redis alone (see $log)"$'\n'
+  fi
+  let_services_start
 }
 
 # A missing required package ends set-up, and in CI any does; otherwise the closing lines tell.
@@ -114,9 +143,11 @@ unavailable() {
   esac
 }
 
+missing() { for group in "${groups[@]}"; do missing_in "$group"; done | xargs; }
+
 mend() { # what installs all that is still missing
   local missing
-  missing=$(for group in "${groups[@]}"; do missing_in "$group"; done | xargs)
+  missing=$(missing)
   if command -v apt-get >/dev/null; then
     echo "  mend: sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends $missing'"
   else
