@@ -51,7 +51,7 @@ inline uint32_t ExpressLookupKernel::choose(const Batch &b, uint32_t from, uint3
   const uint32_t *const data = b.data, *const length = b.length;
   uint32_t *const traits_of = b.traits;
   const int32_t *const verdicts = b.verdict;
-  const uint8_t *const ingress = b.ingress;
+  const uint8_t *const ingress = b.ingress, *const staged = b.edits;
   uint16_t *const l3 = b.l3, *const l4 = b.l4;
   Flow *const flows = b.flow;
   LinkAddresses *const links = b.link;
@@ -63,7 +63,8 @@ inline uint32_t ExpressLookupKernel::choose(const Batch &b, uint32_t from, uint3
   for (uint32_t i = from; i < from + ahead && i < to; i++) __builtin_prefetch(arena + data[i]);
   for (uint32_t i = from; i < to; i++) {
     if (i + ahead < to) __builtin_prefetch(arena + data[i + ahead]);
-    if (verdicts[i] != verdict::pending || (traits_of[i] & trait::originated)) [[unlikely]]
+    if ((verdicts[i] != verdict::pending) | (staged[i] != 0) |
+        ((traits_of[i] & trait::originated) != 0)) [[unlikely]]
       continue;
     const uint8_t *const p = arena + data[i];
     uint32_t traits;
@@ -136,6 +137,10 @@ int32_t ExpressLookupKernel::run(Batch &b) {
   BatchHeader &h = *b.header;
   const auto count = static_cast<uint32_t>(h.count);
   uint32_t finished = 0;
+  for (const ExpressLookup &lookup : lookups_) {
+    h.attended[lookup.reg] = h.staged[lookup.reg] = h.lost[lookup.reg] = 0;
+    h.hit &= ~(1u << lookup.reg);
+  }
   if (ways_) ways_->enter_batch();
   for (uint32_t from = 0; from < count; from += part) {
     Found found[part];
@@ -168,7 +173,7 @@ void ExpressLookupKernel::set_aside(Batch &b) const {
   for (const ExpressLookup &lookup : lookups_) {
     const Register &r = b.registers[lookup.reg];
     for (int32_t k = 0; k < b.header->attended[lookup.reg]; k++)
-      b.verdict[r.attended[k]] = verdict::ahead;
+      b.verdict[r.attended[k]] = verdict::ahead(lookup.reg);
   }
 }
 
@@ -176,21 +181,20 @@ int32_t RejoinKernel::run(Batch &b) {
   const auto count = static_cast<uint32_t>(b.header->count);
   for (const uint32_t reg : registers_) {
     Register &r = b.registers[reg];
+    // A lookup of the long way has made the list anew, or it is as it was.
     std::bitset<max_rows> listed;
     for (int32_t k = 0; k < b.header->attended[reg]; k++) listed.set(r.attended[k]);
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++) {
-      const bool ahead =
-          b.verdict[i] == verdict::ahead && r.state[i] != static_cast<uint8_t>(Lookup::none);
-      if (ahead || listed[i]) r.attended[n++] = static_cast<uint16_t>(i);
+      if (b.verdict[i] == verdict::ahead(reg)) {
+        b.verdict[i] = verdict::pending;
+        b.header->seen |= b.traits[i];
+        listed.set(i);
+      }
+      if (listed[i]) r.attended[n++] = static_cast<uint16_t>(i);
     }
     join(r, n);
     b.header->attended[reg] = static_cast<int32_t>(n);
-  }
-  for (uint32_t i = 0; i < count; i++) {
-    if (b.verdict[i] != verdict::ahead) continue;
-    b.verdict[i] = verdict::pending;
-    b.header->seen |= b.traits[i];
   }
   return 0;
 }

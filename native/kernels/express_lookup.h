@@ -3,10 +3,11 @@
 // lookup.h), so an author's function that comes next sees no difference; what it cannot finish it
 // leaves pending, for them.
 //
-// Finished here: plain packets (plain.h) that exactly one of the lookups is for and whose record is
-// there; those that are to be routed with TTL to spare, to a known neighbour, and no longer than
-// its link allows. While other packets of the batch are left, the finished ones are set aside
-// (verdict::ahead), so that operators pass them by, until RejoinKernel brings them back.
+// Finished here: plain packets (plain.h), without staged edits, that exactly one of the lookups is
+// for and whose record is there; those that are to be routed with TTL to spare, to a known
+// neighbour, and no longer than its link allows. While other packets of the batch are left, the
+// finished ones are set aside (verdict::ahead), so that operators pass them by, until RejoinKernel
+// brings them back.
 //
 // Where nothing is left the rows are not joined under leaders yet: the header says so, and whoever
 // stages the batch's first write runs JoinKernel. ExpressLookupKernel returns the number of packets

@@ -34,8 +34,9 @@ struct LinkAddresses {
 
 namespace verdict {
 inline constexpr int32_t pending = 0;
-inline constexpr int32_t held = 0x7fff;   // its buffer has another owner now
-inline constexpr int32_t ahead = 0x7ffd;  // pending, and prepared already: see express_lookup.h
+inline constexpr int32_t held = 0x7fff;  // its buffer has another owner now
+// Pending, and prepared already by a lookup in a register: see express_lookup.h.
+inline constexpr int32_t ahead(uint32_t reg) { return 0x7ff0 + static_cast<int32_t>(reg); }
 inline constexpr int32_t forward(uint32_t port) { return static_cast<int32_t>(port) + 1; }
 inline constexpr int32_t drop(uint32_t reason) { return -static_cast<int32_t>(reason); }
 }  // namespace verdict

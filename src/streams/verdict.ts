@@ -20,13 +20,13 @@ export const held = 0x7fff as Verdict;
 /** Pending, but outside the arm of a `branch` that the batch is in; never seen after the branch. */
 export const parked = 0x7ffe as Verdict;
 
-/** Pending, and prepared already: see `expressLookup`; never seen after it. */
-export const ahead = 0x7ffd as Verdict;
-
-/** Pending, but passed by where the batch is now. */
+/** Pending, but passed by where the batch is now: parked, or ahead of the others in `expressLookup`. */
 export function isAside(verdict: number): boolean {
-  return verdict === parked || verdict === ahead;
+  return verdict >= ahead && verdict <= parked;
 }
+
+/** The first of several, one for each register: see native/kernels/express_lookup.h. */
+const ahead = 0x7ff0;
 
 /** Send the packet out of a port, by its number (see `LaneContext.port`). */
 export function forward(port: number): Verdict {

@@ -40,9 +40,11 @@ const marker = drop('marked');
 interface Setting {
   readonly decide: (packet: FlowPacket) => ReturnType<typeof drop> | undefined;
   readonly express: boolean;
+  /** The whole of it once more, on the same batches. */
+  readonly twice?: boolean;
 }
 
-function run({ decide, express }: Setting, bursts: readonly (readonly string[])[]) {
+function run({ decide, express, twice = false }: Setting, bursts: readonly (readonly string[])[]) {
   const longWay = (packets: Observable<PacketBatch>) =>
     packets.pipe(
       parse(anyStation),
@@ -54,13 +56,13 @@ function run({ decide, express }: Setting, bursts: readonly (readonly string[])[
     lookups: [{ table: flows, key: 'five-tuple' as const, where: tcpOrUdp }],
   };
   const looked = express ? expressLookup(options, longWay) : longWay;
+  const once = (packets: Observable<PacketBatch>) =>
+    looked(packets).pipe(transform([flows], decide), writeState([flows]));
   const nf = networkFunction(
     'own',
     [flows],
     () => (packets) =>
-      looked(packets).pipe(
-        transform([flows], decide),
-        writeState([flows]),
+      (twice ? once(once(packets)) : once(packets)).pipe(
         transform([flows], show),
         applyEdits(),
         forwardTo('out'),
@@ -139,6 +141,19 @@ describe('expressLookup', () => {
       expect(express.sent.flat().length).toBeGreaterThan(100);
     });
   }
+
+  it.each([1, 2, 3])('can be met twice by a batch (traffic %i)', (seed) => {
+    const traffic = bursts(new Random(seed));
+    const decide = (packet: FlowPacket) => {
+      if (packet.length === 82) return count(packet);
+      if (packet.flow.found) packet.flow.update();
+      else packet.flow.create();
+      packet.flow.packets++;
+      return undefined;
+    };
+    const express = run({ decide, express: true, twice: true }, traffic);
+    expect(express).toEqual(run({ decide, express: false, twice: true }, traffic));
+  });
 
   it('lets packets of one flow in one batch see what the earlier ones wrote', () => {
     const { sent } = run({ decide: count, express: true }, [
