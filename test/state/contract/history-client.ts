@@ -1,7 +1,9 @@
 /**
- * A client in a thread or a process of its own: opens a named store, works on a few keys, and tells what it
- * was told. Times are of the machine's monotonic clock, which all of them share.
+ * A client in a thread or a process of its own: opens a named store, says that it is ready, works on a few
+ * keys once it is told to, and tells what it was told. Times are of the machine's monotonic clock, which all
+ * of them share.
  */
+import { readSync } from 'node:fs';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { memoryStore, record, table, u32 } from 'rxnf';
 import { remoteStore } from '../../../src/state/remote/remote-store.ts';
@@ -19,15 +21,19 @@ export interface ClientOptions {
   readonly client: number;
   readonly rounds: number;
   readonly keys: number;
-  /** When to begin, by `process.hrtime`: so that all are at work at once. */
-  readonly begin: number;
+}
+
+/** A thread's; a process reads a line. */
+export interface ThreadOptions extends ClientOptions {
+  /** Becomes 1 when all are ready. */
+  readonly go: Int32Array;
 }
 
 const options: ClientOptions = isMainThread
   ? JSON.parse(process.argv[2] as string)
   : (workerData as ClientOptions);
 
-const { client, rounds, keys, begin } = options;
+const { client, rounds, keys } = options;
 const entries = table('entry', record('entry', 1, { value: u32, other: u32 }), {
   capacity: 1024,
 }) as AnyTable;
@@ -46,7 +52,7 @@ const bench = new Bench({
   close: () => undefined,
 });
 const own = bench.client([entries]);
-while (Number(process.hrtime.bigint()) < begin); // the others are still starting
+waitForAll();
 const steps = await recordHistory(bench, [own], entries, {
   rounds,
   keys,
@@ -55,3 +61,13 @@ const steps = await recordHistory(bench, [own], entries, {
 });
 if (isMainThread) process.stdout.write(JSON.stringify(steps));
 else parentPort?.postMessage(steps);
+
+function waitForAll(): void {
+  if (isMainThread) {
+    process.stdout.write('ready\n');
+    readSync(0, Buffer.alloc(1));
+    return;
+  }
+  parentPort?.postMessage('ready');
+  Atomics.wait((workerData as ThreadOptions).go, 0, 0);
+}

@@ -58,9 +58,12 @@ describe.each(serverKinds())('%s behind a network that loses connections', (kind
     rows.bytes.set(keyOf(1));
     rows.view.setFloat64(recordRow.record, 1, true);
     let [known, unknown, done] = [0, 0, 0];
-    const rounds = 800;
-    for (let i = 0; i < rounds; i++) {
+    const enough = 800;
+    let asked = 0;
+    // While the server seems away an addition comes back at once, not done.
+    while (known < enough) {
       for (const { session } of clients) {
+        asked++;
         session.add(totals, rows, ([added]) => {
           done++;
           if (added === 1) known++;
@@ -68,9 +71,9 @@ describe.each(serverKinds())('%s behind a network that loses connections', (kind
         });
       }
       await bench.turn();
-      await bench.until('room', () => done > i * clients.length - 40);
+      await bench.until('room', () => done > asked - 40);
     }
-    await bench.until('all additions', () => done === rounds * clients.length);
+    await bench.until('all additions', () => done === asked);
     proxy.active = false;
     let total: number | undefined;
     await bench.wait(100);
@@ -81,7 +84,6 @@ describe.each(serverKinds())('%s behind a network that loses connections', (kind
     expect(proxy.cuts).toBeGreaterThan(10);
     expect(total).toBeGreaterThanOrEqual(known);
     expect(total).toBeLessThanOrEqual(known + unknown);
-    expect(known).toBeGreaterThan(rounds);
   });
 
   it('hands out no number twice, and loses none', async () => {
