@@ -8,6 +8,13 @@ import { DemoCommand } from './demo.ts';
 import { runDoctor } from './doctor.ts';
 import { runPorts } from './ports.ts';
 import { RunCommand } from './run.ts';
+import {
+  dumpServerState,
+  isServer,
+  listServer,
+  removeServerState,
+  restoreServerState,
+} from './server-state.ts';
 import { dumpState, listState, removeState, restoreState } from './state.ts';
 import { addVfCommands } from './vf.ts';
 
@@ -68,29 +75,37 @@ export async function main(
 }
 
 function addStateCommands(program: Command, out: Writable): void {
-  const state = program.command('state').description('look after a store in shared memory');
-  const path = ['<path>', 'its folder, such as /dev/shm/rxnf-nat'] as const;
+  const state = program.command('state').description('look after a store');
+  const store = [
+    '<store>',
+    'its folder in shared memory, such as /dev/shm/rxnf-nat; or a server: redis://host:port, unix:/path',
+  ] as const;
   state
     .command('list')
     .description('its tables and how full they are, and who has it open')
-    .argument(...path)
-    .action((folder: string) => listState(out, folder));
+    .argument(...store)
+    .action((at: string) => (isServer(at) ? listServer(out, at) : listState(out, at)));
   state
     .command('dump')
     .description('every record as a line of JSON')
-    .argument(...path)
-    .action((folder: string) => dumpState(out, folder));
+    .argument(...store)
+    .action((at: string) => (isServer(at) ? dumpServerState(out, at) : dumpState(out, at)));
   state
     .command('restore')
     .description('put the records of a dump back')
-    .argument(...path)
+    .argument(...store)
     .argument('<file>', 'what `rxnf state dump` wrote; - for standard input')
-    .action((folder: string, file: string) => restoreState(out, folder, file));
+    .action((at: string, file: string) =>
+      isServer(at) ? restoreServerState(out, at, file) : restoreState(out, at, file),
+    );
   state
     .command('remove')
     .description('remove it with everything in it, if nobody has it open')
-    .argument(...path)
-    .action((folder: string) => removeState(out, folder));
+    .argument(...store)
+    .option('--name <name>', 'of a server: the name that it is told to be given, exactly')
+    .action((at: string, { name }: { name?: string }) =>
+      isServer(at) ? removeServerState(out, at, name) : removeState(out, at),
+    );
 }
 
 /** An operating failure in its own words; a mistake of ours with where it was made. */

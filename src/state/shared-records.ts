@@ -4,6 +4,7 @@
  */
 import { native, type StoredTable, type TableInfo } from '../native.ts';
 import { Lane } from '../streams/lane.ts';
+import { type FieldValues, RestoreError, readFields, recordSize } from './record-text.ts';
 import { readDescription, storedTables, type TableDescription } from './shared-store.ts';
 import { RecordRows, recordRow } from './store.ts';
 
@@ -17,20 +18,8 @@ export type DumpLine =
       readonly timer: number;
       readonly record: string;
       /** What the record's bytes mean; not read by `restore`. */
-      readonly fields: Readonly<Record<string, number | string>>;
+      readonly fields: FieldValues;
     };
-
-/** A line that is not of a dump, or does not fit the store. */
-export class RestoreError extends Error {
-  readonly code = 'ERR_STORE_RESTORE';
-  readonly line: number;
-
-  constructor(line: number, message: string) {
-    super(`line ${line}: ${message}`);
-    this.name = 'RestoreError';
-    this.line = line;
-  }
-}
 
 const rowsAtOnce = 1024;
 
@@ -154,9 +143,7 @@ function lineOf(
   const { bytes, view, stride } = rows;
   const record = at + recordRow.record;
   const hex = (from: number, to: number) => Buffer.from(bytes.subarray(from, to)).toString('hex');
-  const fields = Object.fromEntries(
-    description.fields.map(([name, layout]) => [name, fieldText(view, record, layout)]),
-  );
+  const fields = readFields(description, view, record);
   return {
     table,
     key: hex(at, at + 16),
@@ -164,53 +151,4 @@ function lineOf(
     record: hex(record, at + stride),
     fields,
   };
-}
-
-/** A field's value by its layout, `kind@offset` (stored-schema.ts). */
-function fieldText(view: DataView, record: number, layout: string): number | string {
-  const [kind = '', offset = '0'] = layout.split('@');
-  const at = record + Number(offset);
-  const bytes = (from: number, length: number) =>
-    Buffer.from(view.buffer, view.byteOffset + from, length).toString('hex');
-  switch (kind) {
-    case 'u8':
-      return view.getUint8(at);
-    case 'u16':
-      return view.getUint16(at, true);
-    case 'u32':
-      return view.getUint32(at, true);
-    case 'count':
-      return view.getFloat64(at, true);
-    case 'port':
-      return view.getUint16(at);
-    case 'ipv4':
-      return [0, 1, 2, 3].map((i) => view.getUint8(at + i)).join('.');
-    default: {
-      const length = boundOf(kind);
-      return kind.startsWith('bytesUpTo')
-        ? bytes(at + 4, Math.min(view.getUint32(at, true), length))
-        : bytes(at, length);
-    }
-  }
-}
-
-const sizes: Readonly<Record<string, number>> = {
-  u8: 1,
-  u16: 2,
-  u32: 4,
-  count: 8,
-  port: 2,
-  ipv4: 4,
-};
-
-/** `n` of `bytes(n)` and `bytesUpTo(n)`. */
-const boundOf = (kind: string) => Number(/\((\d+)\)/.exec(kind)?.[1] ?? 0);
-
-function recordSize({ fields }: TableDescription): number {
-  const ends = fields.map(([, layout]) => {
-    const [kind = '', offset = '0'] = layout.split('@');
-    const size = sizes[kind] ?? boundOf(kind) + (kind.startsWith('bytesUpTo') ? 4 : 0);
-    return Number(offset) + size;
-  });
-  return Math.ceil(Math.max(...ends) / 8) * 8;
 }

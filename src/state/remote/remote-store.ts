@@ -6,6 +6,7 @@ import { type NativeRemoteOptions, native } from '../../native.ts';
 import type { Lane } from '../../streams/lane.ts';
 import { reason } from '../../streams/reasons.ts';
 import type { Store, StoreSession } from '../store.ts';
+import type { StoredSchema } from '../stored-schema.ts';
 import type { Table } from '../table.ts';
 import { parseAddress, withoutPassword } from './address.ts';
 import { RemoteClient } from './client.ts';
@@ -15,7 +16,7 @@ import { libraryRevision, libraryText } from './library.ts';
 import { checkRdma } from './rdma-checks.ts';
 import { systemRdmaProbes } from './rdma-probes.ts';
 import { RemoteSession } from './remote-session.ts';
-import { registerSchema } from './schemas.ts';
+import { registerSchema, registerStored } from './schemas.ts';
 import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 
 export interface RemoteStoreOptions {
@@ -44,6 +45,12 @@ export interface RemoteStoreOptions {
 
 export interface RemoteStore extends Store {
   takeWriter(): number;
+  /**
+   * Registers a schema that nothing here declares, as a dump describes it.
+   *
+   * @throws {SchemaError} naming the field that the server knows otherwise
+   */
+  register(name: string, schema: StoredSchema): void;
 }
 
 /** A server that is not as this release needs it. */
@@ -153,7 +160,16 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     );
   }
 
+  function mustBeRegistered(registered: boolean): void {
+    if (registered) return;
+    const why = 'the registry of schemas was being written all the time';
+    throw new RemoteStoreError('ERR_SCHEMA', url, why);
+  }
+
   return {
+    register(name, schema) {
+      mustBeRegistered(registerStored(name, schema, ask));
+    },
     takeWriter() {
       const writer = take();
       taken.push(writer);
@@ -161,9 +177,7 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     },
     open(lane: Lane): StoreSession {
       for (const table of lane.tables as readonly Table[]) {
-        if (table.scope !== 'shared' || registerSchema(table.schema, ask)) continue;
-        const why = 'the registry of schemas was being written all the time';
-        throw new RemoteStoreError('ERR_SCHEMA', url, why);
+        if (table.scope === 'shared') mustBeRegistered(registerSchema(table.schema, ask));
       }
       const writer = taken.shift() ?? take();
       const client = new RemoteClient(lane, writer, located());

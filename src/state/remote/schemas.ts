@@ -3,7 +3,8 @@ import type { RecordSchema } from '../record.ts';
 import { describeSchema, mergeSchemas, type StoredSchema } from '../stored-schema.ts';
 import { functionCall, type Reply, textOf, type Word } from './command.ts';
 
-const registry = 'rxnf:schemas';
+/** A hash: schemas by name. */
+export const registry = 'rxnf:schemas';
 /** Instances that register at once: all but one of them look again. */
 const tries = 8;
 
@@ -15,13 +16,21 @@ const tries = 8;
  * @throws {SchemaError} naming the field that another release knows otherwise
  */
 export function registerSchema(schema: RecordSchema, ask: (words: Word[]) => Reply): boolean {
-  const own = describeSchema(schema);
+  return registerStored(schema.name, describeSchema(schema), ask);
+}
+
+/** Likewise, of a record that nothing here declares: one that a dump describes. */
+export function registerStored(
+  name: string,
+  own: StoredSchema,
+  ask: (words: Word[]) => Reply,
+): boolean {
   for (let n = 0; n < tries; n++) {
-    const text = textOf(ask(['HGET', registry, schema.name])) ?? '';
+    const text = textOf(ask(['HGET', registry, name])) ?? '';
     const known = text === '' ? own : (JSON.parse(text) as StoredSchema);
-    const merged = JSON.stringify(mergeSchemas(schema.name, known, own));
+    const merged = JSON.stringify(mergeSchemas(name, known, own));
     if (merged === text) return true;
-    if (ask(functionCall('exchange', [registry], schema.name, text, merged)) === 1) return true;
+    if (ask(functionCall('exchange', [registry], name, text, merged)) === 1) return true;
   }
   return false;
 }
