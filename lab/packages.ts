@@ -1,8 +1,16 @@
 /** Debian packages by name, through apt with lists and archives of the lab's own. */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { cache } from './cache.ts';
-import { step } from './step.ts';
+import { StepError, step } from './step.ts';
 
 const folder = join(cache, 'apt');
 const mirror = process.env['RXNF_LAB_MIRROR'] ?? 'http://deb.debian.org/debian';
@@ -13,7 +21,10 @@ const suites = [
   `deb [signed-by=${keyring}] ${mirror} bookworm main`,
   `deb [signed-by=${keyring}] ${mirror} bookworm-backports main`,
   `deb-src [signed-by=${keyring}] ${mirror} trixie main`,
+  // Where a mirror lists a version of trixie that it has not got yet.
+  `deb-src [signed-by=${keyring}] ${mirror} forky main`,
 ];
+const list = `${suites.join('\n')}\n`;
 
 const options = Object.entries({
   'Dir::State': join(folder, 'state'),
@@ -33,14 +44,16 @@ const options = Object.entries({
 export async function refreshPackages(): Promise<void> {
   const stamp = join(folder, 'refreshed');
   const fresh =
-    existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < listsDays * 24 * 3600 * 1000;
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === list &&
+    Date.now() - statSync(stamp).mtimeMs < listsDays * 24 * 3600 * 1000;
   if (fresh) return;
   for (const each of ['state/lists/partial', 'cache/archives/partial']) {
     mkdirSync(join(folder, each), { recursive: true });
   }
-  writeFileSync(join(folder, 'sources.list'), `${suites.join('\n')}\n`);
+  writeFileSync(join(folder, 'sources.list'), list);
   await step('refreshing package lists', ['apt-get', ...options, 'update'], { seconds: 180 });
-  writeFileSync(stamp, '');
+  writeFileSync(stamp, list);
 }
 
 /** The version that would be installed, which a part of the cache is stamped with. */
@@ -67,20 +80,34 @@ export async function unpack(names: readonly string[], into: string): Promise<vo
   }
 }
 
-/** The source package, unpacked with Debian's patches applied; resolves to its folder. */
-export async function unpackSource(name: string, into: string): Promise<string> {
-  await step(`fetching the source of ${name}`, ['apt-get', ...options, 'source', name], {
-    cwd: into,
-    seconds: 300,
-  });
+/** The source package, unpacked with Debian's patches applied, of the first version that can be had; resolves to its folder. */
+export async function unpackSource(
+  name: string,
+  [version, ...others]: readonly string[],
+  into: string,
+): Promise<string> {
+  const words = ['apt-get', ...options, 'source', `${name}=${version}`];
+  try {
+    await step(`fetching the source of ${name} ${version}`, words, { cwd: into, seconds: 300 });
+  } catch (error) {
+    if (!(error instanceof StepError) || others.length === 0) throw error;
+    console.log(`lab: ${error.message.split('\n')[0]}; trying ${others[0]}`);
+    return await unpackSource(name, others, into);
+  }
   const found = readdirSync(into).find((each) => statSync(join(into, each)).isDirectory());
   if (found === undefined) throw new Error(`the source package ${name} is empty`);
   return join(into, found);
 }
 
-export async function sourceVersion(name: string): Promise<string> {
-  const text = await step(`looking up ${name}`, ['apt-cache', ...options, 'showsrc', name]);
-  return /^Version: (\S+)/m.exec(text)?.[1] ?? 'unknown';
+/** Oldest suite first. */
+export async function sourceVersions(name: string): Promise<string[]> {
+  const text = await step(`looking up ${name}`, ['apt-cache', ...options, 'madison', name]);
+  const lines = text.split('\n').map((line) => line.split('|').map((word) => word.trim()));
+  const of = (suite: string) =>
+    lines.flatMap(([, version, from]) =>
+      version !== undefined && from?.endsWith(` ${suite}/main Sources`) ? [version] : [],
+    );
+  return ['trixie', 'forky'].flatMap(of);
 }
 
 function packagesIn(archives: string): string[] {

@@ -4,14 +4,14 @@ rdma_up
 server_up
 nat_configuration one 400 >/run/work/one.yaml
 nat_configuration two 2000 >/run/work/two.yaml
-nat_run one >/run/work/one.log 2>&1 &
+nat_run one &
 first=$!
-until_true 40 grep -q '"ready"' /run/work/one.log
+until_ready one
 sleep 6
-kill -9 "$first"
+nat_end one KILL
 wait "$first" || true
 node --conditions=source lab/tests/bindings.ts 6379 >/run/work/before
-(nat_run two) >/run/work/two.log 2>&1 || refuse "$(cat /run/work/two.log)"
+nat_run two || refuse "$(cat /run/work/two.log)"
 node --conditions=source lab/tests/bindings.ts 6379 >/run/work/after
 echo "$(wc -l </run/work/before) bindings when it was killed, $(wc -l </run/work/after) at the end"
 [[ $(wc -l </run/work/before) -gt 50 ]] || refuse 'too few to say anything'

@@ -3,9 +3,9 @@
 rdma_up
 server_up
 nat_configuration outage 400 >/run/work/outage.yaml
-nat_run outage >/run/work/outage.log 2>&1 &
+nat_run outage &
 nat=$!
-until_true 40 grep -q '"ready"' /run/work/outage.log || { tail -30 /run/work/outage.log; free -m; exit 1; }
+until_ready outage
 sleep 2
 server_down
 until_true 10 grep -q 'store-away' /run/work/outage.log

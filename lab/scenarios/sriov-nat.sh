@@ -19,8 +19,8 @@ nat=$!
 until_ready one
 outside there "$(way 0 1)"
 (rxnf vf remove "$card") >/run/work/refused 2>&1 && refuse 'functions in use were removed'
-contains "process $nat" /run/work/refused
+contains "process $(cat /run/work/one.pid)" /run/work/refused
 outside exchange "$(way 0 1)" 9 12 >/run/work/report || refuse "$(cat /run/work/report)"
-kill "$nat"
+nat_end one
 wait "$nat" || refuse "$(cat /run/work/one.log)"
 node --conditions=source lab/tests/account.ts /run/work/one.log /run/work/report

@@ -15,11 +15,11 @@ outside there "$(way 2 3)"
 outside exchange "$(way 2 3)" 6 4 # of the same clients: the other finds their bindings
 outside there "$(way 0 1)"
 outside begin "$(way 0 1)" 9
-kill -9 "$first"
+nat_end first KILL
 wait "$first" || true
 outside turn "$(way 2 3)"
 outside reach 10
 outside end
-kill "$second"
+nat_end second
 wait "$second" || refuse "$(cat /run/work/second.log)"
 contains '"conserved":true' /run/work/second.log

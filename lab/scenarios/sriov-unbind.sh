@@ -10,7 +10,7 @@ outside begin "$(way 0 1)" 6
 function=$(vf_address 1)
 echo "$function" >/sys/bus/pci/drivers/vfio-pci/unbind
 until_true 10 grep -q '"event":"gone","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
-kill "$nat"
+nat_end one
 wait "$nat" || refuse "$(cat /run/work/one.log)"
 contains '"conserved":true' /run/work/one.log
 outside end # no packet was wrong, though many were lost
@@ -21,5 +21,5 @@ nat=$!
 until_ready again
 outside there "$(way 0 1)"
 outside exchange "$(way 0 1)" 6 3
-kill "$nat"
+nat_end again
 wait "$nat" || refuse "$(cat /run/work/again.log)"
