@@ -51,6 +51,7 @@ export interface PortCounters {
   readonly transmitErrors: number;
   readonly noBuffer: number;
   readonly multiSegment: number;
+  readonly resets: number;
   readonly linkUp: boolean;
   readonly gone: boolean;
   readonly exhausted: boolean;

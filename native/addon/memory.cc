@@ -146,6 +146,7 @@ Napi::Object count_object(Napi::Env env, const rxnf_port_counters &c) {
   set("transmitErrors", c.transmit_errors);
   set("noBuffer", c.no_buffer);
   set("multiSegment", c.multi_segment);
+  set("resets", c.resets);
   o.Set("linkUp", c.link_up != 0);
   o.Set("gone", c.gone != 0);
   o.Set("exhausted", c.exhausted != 0);

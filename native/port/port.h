@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define RXNF_PORT_ABI 2
+#define RXNF_PORT_ABI 3
 
 typedef struct rxnf_pool {
   uint8_t *base;
@@ -43,9 +43,10 @@ typedef struct rxnf_port_counters {
   uint64_t transmit_errors;
   uint64_t no_buffer;     /* receive failed because the pool was empty */
   uint64_t multi_segment; /* frames of several segments that could not be linearised: dropped */
-  uint32_t link_up;       /* 1 up, 0 down */
-  uint32_t gone;          /* 1 once the device has vanished */
-  uint32_t exhausted;     /* 1 once a finite source (a capture) has given its last frame */
+  uint64_t resets;    /* times the device was set up anew, after its physical function was reset */
+  uint32_t link_up;   /* 1 up, 0 down */
+  uint32_t gone;      /* 1 once the device has vanished */
+  uint32_t exhausted; /* 1 once a finite source (a capture) has given its last frame */
 } rxnf_port_counters;
 
 /* One lane's receive and transmit side of one port. Used by one thread only. */

@@ -181,6 +181,46 @@ void closed_port_answers_nothing() {
   EXPECT(port.close() == -ENODEV);
 }
 
+// What a driver of virtual functions does when the physical one was reset.
+void tell_of_reset(const char *device) {
+  constexpr int intr_reset = 3;  // RTE_ETH_EVENT_INTR_RESET
+  static void *const ethdev = dlopen("librte_ethdev.so.23", RTLD_NOW | RTLD_NOLOAD);
+  static const auto find =
+      reinterpret_cast<void *(*)(const char *)>(dlsym(ethdev, "rte_eth_dev_allocated"));
+  static const auto tell =
+      reinterpret_cast<int (*)(void *, int, void *)>(dlsym(ethdev, "rte_eth_dev_callback_process"));
+  tell(find(device), intr_reset, nullptr);
+}
+
+void device_that_was_reset_is_set_up_anew_when_its_lanes_have_left() {
+  const rxnf_pool pool = start({"net_null0,size=64"}, buffers);
+  OpenPort port("net_null0");
+  Burst b;
+  EXPECT(b.receive(port, 64) == 64 && b.send(port, pool) == 64);
+  tell_of_reset("net_null0");
+  tell_of_reset("net_null0");
+  EXPECT(port.counters().link_up == 0);
+  for (int i = 0; i < 50; i++) pause_a_little();
+  EXPECT(port.counters().resets == 0);  // this lane has not asked yet: it may be inside
+  EXPECT(b.receive(port, 64) == 0);
+  for (int i = 0; i < patience && b.receive(port, 64) == 0; i++) pause_a_little();
+  EXPECT(b.count == 64 && b.send(port, pool) == 64);
+  const auto c = port.counters();
+  EXPECT(c.resets == 1 && c.link_up == 1 && c.gone == 0);
+  EXPECT(c.received_packets == 128 && c.transmitted_packets == 128);
+}
+
+void device_may_be_closed_while_it_is_reset() {
+  start({"net_null0,size=64"}, buffers);
+  OpenPort port("net_null0");
+  tell_of_reset("net_null0");
+  SUCCEEDS(port.close());
+  for (int i = 0; i < 50; i++) pause_a_little();
+  Burst b;
+  EXPECT(b.receive(port, 64) == 0);
+  EXPECT(port.counters().gone == 1 && port.counters().resets == 0);
+}
+
 void starting_twice_is_refused_with_a_sentence() {
   start({}, buffers);
   const char *argv[] = {"rxnf"};
@@ -409,6 +449,8 @@ const Case cases[] = {
     CASE(frames_larger_than_a_buffer_are_dropped_and_counted),
     CASE(looped_capture_has_no_end),
     CASE(closed_port_answers_nothing),
+    CASE(device_that_was_reset_is_set_up_anew_when_its_lanes_have_left),
+    CASE(device_may_be_closed_while_it_is_reset),
     CASE(starting_twice_is_refused_with_a_sentence),
     CASE(bad_arguments_fail_without_ending_the_process),
     CASE(missing_capture_is_a_missing_device),

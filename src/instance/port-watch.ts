@@ -10,6 +10,7 @@ export interface PortEvent {
     | 'filtered'
     | 'link-down'
     | 'link-up'
+    | 'reset'
     | 'missed'
     | 'no-buffer'
     | 'receive-errors'
@@ -52,6 +53,7 @@ export class PortWatch {
   private readonly port: string;
   private linkUp: boolean;
   private gone = false;
+  private resets = 0;
   private readonly seen = new Map<string, { packets: number; told: number }>();
 
   /** @param linkUp as the port was when it was opened, which has been told */
@@ -72,6 +74,10 @@ export class PortWatch {
     if (counters.linkUp !== this.linkUp) {
       this.linkUp = counters.linkUp;
       events.push({ event: counters.linkUp ? 'link-up' : 'link-down', port });
+    }
+    if (counters.resets > this.resets) {
+      this.resets = counters.resets;
+      events.push({ event: 'reset', port });
     }
     for (const [event, counter, mend] of growing) {
       const packets = counters[counter];

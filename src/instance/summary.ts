@@ -76,6 +76,7 @@ export function addPorts(queues: readonly PortCounters[]): PortCounters {
     transmitErrors: sum('transmitErrors'),
     noBuffer: sum('noBuffer'),
     multiSegment: sum('multiSegment'),
+    resets: sum('resets'),
     linkUp: queues.length > 0 && queues.every((queue) => queue.linkUp),
     gone: queues.some((queue) => queue.gone),
     exhausted: queues.length > 0 && queues.every((queue) => queue.exhausted),

@@ -22,6 +22,18 @@ describe('the watch over a port', () => {
     expect(watch.look(up, 3)).toEqual([]);
   });
 
+  it('tells each time that a device was set up anew', () => {
+    const watch = new PortWatch('inside', true);
+    const down = { ...up, linkUp: false };
+    expect(watch.look(down, 0)).toHaveLength(1);
+    expect(watch.look({ ...up, resets: 1 }, 1)).toEqual([
+      { event: 'link-up', port: 'inside' },
+      { event: 'reset', port: 'inside' },
+    ]);
+    expect(watch.look({ ...up, resets: 1 }, 2)).toEqual([]);
+    expect(watch.look({ ...up, resets: 2 }, 3)).toHaveLength(1);
+  });
+
   it('tells once that a device is gone, and nothing about it from then on', () => {
     const watch = new PortWatch('inside', true);
     const gone = { ...up, gone: true, linkUp: false };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "port/dpdk.h"
+#include "port/dpdk/gate.h"
 #include "port/dpdk/queue.h"
 
 struct rte_device;
@@ -17,51 +18,65 @@ namespace rxnf::dpdk {
 
 // What the device counts for all of its queues together.
 struct DeviceCounters {
-  uint64_t missed, receive_errors, transmit_errors, no_buffer;
+  uint64_t missed, receive_errors, transmit_errors, no_buffer, resets;
   bool link_up, gone;
 };
 
 class Port {
  public:
-  Port(uint16_t ethdev, std::string device) : ethdev_(ethdev), device_(std::move(device)) {}
+  Port(uint16_t ethdev, const rxnf_dpdk_port_config &config)
+      : ethdev_(ethdev), device_(config.device), config_(config) {}
 
-  int configure(const rxnf_dpdk_port_config &config, rxnf_dpdk_port_info *out, rxnf_error *error);
+  int configure(rxnf_dpdk_port_info *out, rxnf_error *error);
   // `filtered`: the device refuses promiscuous mode, and takes frames to its own address, and to
   // groups, alone.
   int start(bool *filtered, rxnf_error *error);
   int open_queue(uint16_t index, rxnf_queue *out, rxnf_error *error);
   int close(rxnf_error *error);
 
-  // Asks the device; may be called by any thread. A vanished device is noticed here, and in its
-  // own removal event where the driver sends one.
+  // Asks the device; may be called by any thread, and does not wait for a reset. A vanished device
+  // is noticed here, and in its own removal event where the driver sends one.
   DeviceCounters observe();
 
-  bool gone() const { return gone_.load(std::memory_order_relaxed); }
-  void mark_gone() {
-    gone_.store(true, std::memory_order_relaxed);
-    running_.store(false, std::memory_order_relaxed);
-  }
-  // The kernel wants the device back. Lanes that are inside a queue get time to leave it; then the
-  // device is closed and let go of, which whoever unbinds it waits for.
+  void mark_gone();
+  // The kernel wants the device back: it is closed when the lanes have left it, and let go of,
+  // which whoever unbinds it waits for.
   void give_back();
-  // Started and there: lanes poll a port from before its link comes up, so that what arrives at the
-  // first moment is taken.
-  bool running() const { return running_.load(std::memory_order_acquire); }
+  // The physical function under a virtual one was reset, and this one with it: it is set up anew
+  // when the lanes have left it, again and again until the physical function is back.
+  void set_up_anew();
+
+  const Gate &gate() const { return gate_; }
   uint16_t ethdev() const { return ethdev_; }
-  const std::string &device() const { return device_; }
 
  private:
+  bool is_there() const {
+    return !gone_.load(std::memory_order_relaxed) && !restarting_.load(std::memory_order_relaxed);
+  }
+  void ask_device();
   static void let_go(void *port);
-  int setup_queues(const rxnf_dpdk_port_config &config, rxnf_error *error);
+  static void restart(void *port);
+  bool lanes_left();
+  int set_up(rxnf_error *error);
+  int set_up_queues(rxnf_error *error);
+  int start_device(bool *filtered, rxnf_error *error);
+  int reset_device(rxnf_error *error);
 
   const uint16_t ethdev_;
   const std::string device_;
-  std::atomic<bool> gone_{false}, running_{false};
-  std::mutex observing_;
-  DeviceCounters last_{};
+  const rxnf_dpdk_port_config config_;
+  // Lanes poll a port from before its link comes up, so that what arrives at the first moment is
+  // taken.
+  Gate gate_;
+  std::atomic<bool> gone_{false}, restarting_{false};
+  uint32_t leaving_polls_ = 0;  // of the thread that events and alarms run on
+  std::atomic<uint64_t> resets_{0};
+  std::mutex device_in_use_, counting_;
+  DeviceCounters counters_{}, asked_{};
   rte_device *bus_device_ = nullptr;
   uint32_t if_index_ = 0;  // 0: no kernel interface under it
-  bool promiscuous_ = false;
+  bool rss_ = false;
+  bool misses_resets_ = false, lost_link_ = false;
   bool open_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;
 };

@@ -44,6 +44,7 @@ rte_mbuf *place(rte_mbuf *m, uint32_t offset, uint32_t length) {
 
 Queue::Queue(Port &port, uint16_t index, uint64_t frames)
     : port_(port),
+      pass_(port.gate()),
       ethdev_(port.ethdev()),
       index_(index),
       base_(pool().base),
@@ -61,7 +62,7 @@ rxnf_queue Queue::interface() {
 uint32_t Queue::receive(void *ctx, uint32_t *__restrict handle, uint32_t *__restrict data,
                         uint32_t *__restrict length, uint32_t max) {
   auto &q = *static_cast<Queue *>(ctx);
-  if (!q.port_.running()) [[unlikely]]
+  if (!q.pass_.enter()) [[unlikely]]
     return 0;
   rte_mbuf *frames[max_burst];
   const auto wanted = static_cast<uint16_t>(std::min(max, max_burst));
@@ -114,7 +115,7 @@ uint32_t Queue::keep_whole(rte_mbuf **frames, uint32_t n) {
 uint32_t Queue::transmit(void *ctx, const uint32_t *handle, const uint32_t *data,
                          const uint32_t *length, uint32_t n) {
   auto &q = *static_cast<Queue *>(ctx);
-  if (!q.port_.running()) [[unlikely]]
+  if (!q.pass_.enter()) [[unlikely]]
     return 0;
   rte_mbuf *frames[max_burst];
   n = std::min(n, max_burst);
@@ -156,6 +157,7 @@ void Queue::counters(void *ctx, rxnf_port_counters *out) {
   const uint64_t lost = since(device.no_buffer, q.baseline_.no_buffer);
   out->no_buffer = std::max(lost, q.starved_);
   out->multi_segment = q.multi_segment_;
+  out->resets = first ? device.resets : 0;
   out->link_up = device.link_up;
   out->gone = device.gone;
   const uint64_t given = out->received_packets + out->multi_segment + lost;

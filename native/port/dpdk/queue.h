@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "port/dpdk/gate.h"
 #include "port/port.h"
 
 struct rte_mbuf;
@@ -22,6 +23,8 @@ class alignas(64) Queue {
   // Called when the port starts: the device's own counts begin here.
   void open_baseline();
   rxnf_queue interface();
+  // The lane is not inside, nor will it go in while the port's gate is shut.
+  bool left() const { return pass_.knows(); }
 
  private:
   static uint32_t receive(void *, uint32_t *handle, uint32_t *data, uint32_t *length, uint32_t max);
@@ -32,6 +35,7 @@ class alignas(64) Queue {
   uint32_t keep_whole(rte_mbuf **frames, uint32_t n);
 
   Port &port_;
+  Gate::Pass pass_;
   const uint16_t ethdev_, index_;
   const uintptr_t base_;
   rte_mempool *const mempool_;
