@@ -6,6 +6,7 @@
  *   begin WAY FLOWS             flows that go on, a round of each every 50 ms
  *   reach ROUNDS                until each of them has done so many more
  *   turn WAY                    sends them through another NAT
+ *   vlan ID | none              puts what follows into a VLAN on the wire
  *   end                         ends them; none may have changed its binding, nor any packet be wrong
  *
  * A WAY is the Ethernet addresses of a NAT's inside and outside, as in `02:00:00:00:01:00/02:00:00:00:01:01`.
@@ -47,6 +48,9 @@ export class Commands {
         return await this.reach(Number(words[0]));
       case 'turn':
         this.begun.turn(wayOf(words[0]));
+        return '';
+      case 'vlan':
+        this.wire.vlan = words[0] === 'none' ? undefined : Number(words[0]);
         return '';
       case 'end':
         return this.end();

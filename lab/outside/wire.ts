@@ -14,6 +14,8 @@ export class Wire {
   readonly netdev: string;
   /** Takes each frame that the guest sends. */
   onFrame: (frame: Uint8Array) => void = () => undefined;
+  /** Frames are in this VLAN on the wire, and others are not taken; undefined: in none. */
+  vlan: number | undefined;
   private readonly socket: Socket;
   private readonly guestPort: number;
 
@@ -27,17 +29,37 @@ export class Wire {
     this.socket = socket;
     this.guestPort = guestPort;
     socket.on('message', (frame, { port }) => {
-      if (port === this.guestPort) this.onFrame(frame);
+      const taken = port === this.guestPort ? untagged(frame, this.vlan) : undefined;
+      if (taken) this.onFrame(taken);
     });
   }
 
   send(frame: Uint8Array): void {
-    this.socket.send(frame, this.guestPort, loopback);
+    this.socket.send(tagged(frame, this.vlan), this.guestPort, loopback);
   }
 
   close(): void {
     this.socket.close();
   }
+}
+
+const tagAt = 12; // behind the addresses (IEEE 802.1Q)
+const tagLength = 4;
+const tagProtocol = 0x8100;
+
+function tagged(frame: Uint8Array, vlan: number | undefined): Uint8Array {
+  if (vlan === undefined) return frame;
+  const tag = Buffer.alloc(tagLength);
+  tag.writeUInt16BE(tagProtocol);
+  tag.writeUInt16BE(vlan, 2);
+  return Buffer.concat([frame.subarray(0, tagAt), tag, frame.subarray(tagAt)]);
+}
+
+function untagged(frame: Buffer, vlan: number | undefined): Uint8Array | undefined {
+  const isTagged = frame.readUInt16BE(tagAt) === tagProtocol;
+  if (vlan === undefined) return isTagged ? undefined : frame;
+  if (!isTagged || (frame.readUInt16BE(tagAt + 2) & 0xfff) !== vlan) return undefined;
+  return Buffer.concat([frame.subarray(0, tagAt), frame.subarray(tagAt + tagLength)]);
 }
 
 /** Both ends of a wire between two guests. */

@@ -23,7 +23,10 @@ Shared &shared() {
 
 bool refused(Napi::Env env, int result, const rxnf_error &error) {
   if (result == 0) return false;
-  fail(env, "ERR_DPDK", error.message);
+  auto thrown = Napi::Error::New(env, error.message);
+  thrown.Set("code", "ERR_DPDK");
+  if (error.field[0] != '\0') thrown.Set("field", error.field);
+  thrown.ThrowAsJavaScriptException();
   return true;
 }
 

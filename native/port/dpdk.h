@@ -13,6 +13,7 @@ extern "C" {
 
 typedef struct rxnf_error {
   char message[512];
+  char field[16]; /* of the port's configuration, where one of its values is to blame; else empty */
 } rxnf_error;
 
 typedef struct rxnf_dpdk_port_config {

@@ -174,18 +174,33 @@ function misfits(config: PortsConfig, specs: readonly PortSpec[]): ConfigProblem
 function startDpdk(plan: DpdkPlan, config: PortsConfig): DpdkPort[] {
   native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), plan.arguments);
   native.openDpdkPool(plan.pool.buffers, plan.pool.room);
-  return plan.ports.map(({ spec, ethdev, frames }) =>
-    native.openDpdkPort({
+  return plan.ports.map((port) => openDpdkPort(port, config));
+}
+
+/** @throws {PortsError} naming the setting to blame, where it is one */
+function openDpdkPort({ spec, ethdev, frames }: PlannedPort, config: PortsConfig): DpdkPort {
+  const { mtu, promiscuous } = config.ports[spec.name] as PortConfig;
+  try {
+    return native.openDpdkPort({
       device: ethdev,
       queues: config.lanes,
       receiveDescriptors,
       transmitDescriptors,
-      mtu: (config.ports[spec.name] as PortConfig).mtu,
-      promiscuous: (config.ports[spec.name] as PortConfig).promiscuous ? 1 : 0,
+      mtu,
+      promiscuous: promiscuous ? 1 : 0,
       frames,
-    }),
-  );
+    });
+  } catch (error) {
+    const { field = 'device', message: problem } = error as Error & { field?: string };
+    const mend = refusedMends[field] ?? 'see what DPDK said of it';
+    throw new PortsError([{ field: `ports.${spec.name}.${field}`, problem, mend }]);
+  }
 }
+
+/** For settings that only the device itself can refuse. */
+const refusedMends: Readonly<Record<string, string>> = {
+  mtu: 'write a smaller one, or raise that of its card first (ip link set CARD mtu N)',
+};
 
 function devicePort({ spec }: PlannedPort, port: DpdkPort, config: PortsConfig): PortPlan {
   const { device, name } = spec;

@@ -1,5 +1,6 @@
 /** The doctor's questions: what the machine has, what it lacks, and the command that mends it. */
 import { bifurcated, driverOf, packageOf, userspace } from './drivers.ts';
+import { nicWords } from './nic-words.ts';
 import type { PciDevice, Probes } from './probes.ts';
 
 /** `missing`: rxnf cannot run. `warn`: a kind of port is slower or cannot be used. */
@@ -123,9 +124,7 @@ function checkNics(probes: Probes): Check[] {
   return nics.map((nic) => {
     const { driver, virtualFunctionsMost: most } = nic;
     const ready = driver !== undefined && (userspace.has(driver) || bifurcated.has(driver));
-    const functions = most > 0 ? `, ${nic.virtualFunctions} of ${most} virtual functions` : '';
-    const held = nic.interfaces.length > 0 ? ` as ${nic.interfaces.join(', ')}` : '';
-    const found = `${nic.vendor}:${nic.device}, driver ${driver ?? 'none'}${held}${functions}`;
+    const found = nicWords(nic);
     const name = `NIC ${nic.address}`;
     if (ready) return { name, state: 'ok', found };
     if (most > 0) return { name, state: 'warn', found, mend: vfMend(nic) };
@@ -133,7 +132,7 @@ function checkNics(probes: Probes): Check[] {
       name,
       state: 'warn',
       found,
-      mend: `modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci ${nic.address}${held === '' ? '' : ' (the kernel loses it)'}`,
+      mend: `modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci ${nic.address}${nic.interfaces.length === 0 ? '' : ' (the kernel loses it)'}`,
     };
   });
 }

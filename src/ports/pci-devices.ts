@@ -1,13 +1,19 @@
 /** PCI devices from /sys/bus/pci. */
 import type { PciDevice } from './probes.ts';
 import { entries, targetOf, textOf } from './system.ts';
+import { VfError } from './vf/error.ts';
+import { allPhysicalFunctions, virtualFunctions } from './vf/functions.ts';
+import { systemVfMachine } from './vf/machine.ts';
 
 const root = '/sys/bus/pci/devices';
 
 export function readPciDevices(): PciDevice[] {
+  const settings = cardSettings();
   return entries(root).map((address) => {
     const path = `${root}/${address}`;
+    const ofCard = settings.get(address);
     return {
+      ...(ofCard !== undefined && { ofCard }),
       address,
       class: Number(textOf(`${path}/class`) ?? 0) >> 16,
       vendor: identifier(`${path}/vendor`),
@@ -20,6 +26,31 @@ export function readPciDevices(): PciDevice[] {
       isVirtualFunction: targetOf(`${path}/physfn`) !== undefined,
     };
   });
+}
+
+type CardSettings = NonNullable<PciDevice['ofCard']>;
+
+/** By the virtual function's address; none where `ip` cannot tell. */
+function cardSettings(): Map<string, CardSettings> {
+  const machine = systemVfMachine();
+  const able = allPhysicalFunctions(machine).filter(({ count }) => count > 0);
+  try {
+    return new Map(
+      able
+        .flatMap((card) => virtualFunctions(machine, card))
+        .map(({ address, mac, vlan, trust }) => [
+          address,
+          {
+            ...(mac !== undefined && { mac }),
+            ...(vlan !== undefined && { vlan }),
+            ...(trust !== undefined && { trust }),
+          },
+        ]),
+    );
+  } catch (error) {
+    if (error instanceof VfError) return new Map();
+    throw error;
+  }
 }
 
 /** Directly under the device, or under its virtio device. */

@@ -1,5 +1,6 @@
 /** What a port can be made of on this machine, each with the string to put into a configuration. */
 import { bifurcated, driverOf, packageOf, userspace } from './drivers.ts';
+import { nicWords } from './nic-words.ts';
 import type { KernelInterface, PciDevice, Probes } from './probes.ts';
 
 export interface UsablePort {
@@ -38,19 +39,9 @@ const software = [
 function pciPort(device: PciDevice): UsablePort {
   const ready =
     device.driver !== undefined && (userspace.has(device.driver) || bifurcated.has(device.driver));
-  const { interfaces, virtualFunctions, virtualFunctionsMost } = device;
-  const words = [
-    device.isVirtualFunction ? 'virtual function' : 'NIC',
-    `${device.vendor}:${device.device}`,
-    `driver ${device.driver ?? 'none'}`,
-    ...(interfaces.length > 0 ? [`is ${interfaces.join(', ')}`] : []),
-    ...(virtualFunctionsMost > 0
-      ? [`${virtualFunctions} of ${virtualFunctionsMost} virtual functions`]
-      : []),
-  ];
   return {
     device: `pci:${device.address}`,
-    about: words.join(', '),
+    about: nicWords(device),
     first: ready ? undefined : pciFirst(device),
   };
 }

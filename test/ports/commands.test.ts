@@ -40,6 +40,12 @@ describe('The doctor', () => {
     ],
     [
       'NIC 0000:03:10.1',
+      { pciDevices: () => [{ ...virtualFunction, driver: 'igbvf' }] },
+      'driver igbvf, 02:00:00:00:01:01, VLAN 100, trusted',
+      '--bind=vfio-pci 0000:03:10.1',
+    ],
+    [
+      'NIC 0000:03:10.1',
       { pciDevices: () => [{ ...virtualFunction, driver: 'igb' }] },
       'driver igb',
       '--bind=vfio-pci 0000:03:10.1',

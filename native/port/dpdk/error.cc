@@ -16,4 +16,9 @@ int fail(rxnf_error *error, int code, const char *format, ...) {
   return -std::abs(code);
 }
 
+int blame(rxnf_error *error, const char *field, int result) {
+  if (error != nullptr) std::snprintf(error->field, sizeof(error->field), "%s", field);
+  return result;
+}
+
 }  // namespace rxnf::dpdk

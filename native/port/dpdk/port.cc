@@ -140,8 +140,9 @@ int Port::set_up(rxnf_error *error) {
                 mtu, rte_strerror(-r));
   if (config_.mtu != 0 && config_.mtu != mtu)
     if (int r = rte_eth_dev_set_mtu(ethdev_, static_cast<uint16_t>(config_.mtu)); r != 0)
-      return fail(error, r, "%s: the device refused an MTU of %u (it has %u): %s", device,
-                  config_.mtu, mtu, rte_strerror(-r));
+      return blame(error, "mtu",
+                   fail(error, r, "%s: the device refused an MTU of %u (it has %u): %s", device,
+                        config_.mtu, mtu, rte_strerror(-r)));
   return set_up_queues(error);
 }
 
