@@ -7,7 +7,7 @@ import { native, type StoredTable } from '../native.ts';
 import type { Lane } from '../streams/lane.ts';
 import { NativeSession, shapeOf } from './native-session.ts';
 import type { Store, TableSession } from './store.ts';
-import { describeSchema, mergeSchemas, type StoredSchema } from './stored-schema.ts';
+import { checkTable, describeSchema, mergeSchemas, type StoredSchema } from './stored-schema.ts';
 import type { Table } from './table.ts';
 
 export interface SharedStoreOptions {
@@ -43,7 +43,7 @@ export function sharedStore({
     },
     open(lane) {
       const { store, writer } = taken.shift() ?? take();
-      return new NativeSession(lane, {
+      const session = new NativeSession(lane, {
         writer,
         openTable(table) {
           checkSchema(path, table);
@@ -52,6 +52,10 @@ export function sharedStore({
         openNumbers: (pool) => native.openStoreNumbers(store, pool.name, pool.first, pool.count),
         close: () => native.closeStore(store),
       });
+      // At the start, not with the first packet: what is wrong with a table is said to who starts it.
+      for (const table of lane.tables as readonly Table[])
+        if (table.scope === 'shared') session.handle(table);
+      return session;
     },
   };
 }
@@ -80,11 +84,14 @@ export function removeStore(path: string): void {
 
 /** What a table's file says of it. */
 export interface TableDescription extends StoredSchema {
+  /** Its name. */
+  readonly schema: string;
   readonly idleMilliseconds: readonly number[];
 }
 
 function describeTable({ schema, idleMilliseconds }: Table): string {
-  return JSON.stringify({ ...describeSchema(schema), idleMilliseconds } satisfies TableDescription);
+  const description = { schema: schema.name, ...describeSchema(schema), idleMilliseconds };
+  return JSON.stringify(description satisfies TableDescription);
 }
 
 export function readDescription({ description }: StoredTable): TableDescription {
@@ -94,5 +101,8 @@ export function readDescription({ description }: StoredTable): TableDescription 
 function checkSchema(path: string, table: Table): void {
   const stored = native.tableOfStore(path, table.storage);
   if (!stored) return;
-  mergeSchemas(table.schema.name, readDescription(stored), describeSchema(table.schema));
+  const known = readDescription(stored);
+  const { storage, schema } = table;
+  checkTable(storage, known.schema, schema.name);
+  mergeSchemas(schema.name, known, describeSchema(schema));
 }

@@ -14,14 +14,30 @@ export interface StoredSchema {
 export class SchemaError extends Error {
   readonly code = 'ERR_SCHEMA';
   readonly schema: string;
-  readonly field: string;
+  /** Undefined where it is another record altogether. */
+  readonly field: string | undefined;
 
-  constructor(schema: string, field: string, message: string) {
+  constructor(schema: string, field: string | undefined, message: string) {
     super(`record ${schema}: ${message}`);
     this.name = 'SchemaError';
     this.schema = schema;
     this.field = field;
   }
+}
+
+/**
+ * Refuses a record that is not the one that a table holds.
+ *
+ * @param stored the name of the schema of what lies in the table
+ * @throws {SchemaError} naming both
+ */
+export function checkTable(table: string, stored: string, own: string): void {
+  if (stored === own) return;
+  throw new SchemaError(
+    own,
+    undefined,
+    `table ${table} holds records of ${stored} in the store: give the table of another record another name`,
+  );
 }
 
 /** What both know: the one with more fields, if the other's are its first. */

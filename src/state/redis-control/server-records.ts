@@ -7,7 +7,7 @@
 import type { Redis } from 'ioredis';
 import { type FieldValues, readFields, recordSize } from '../record-text.ts';
 import { fnv1a, parseKey, type StoredKey } from '../remote/key-names.ts';
-import { registry } from '../remote/schemas.ts';
+import { registry, tableRegistry } from '../remote/schemas.ts';
 import type { StoredSchema } from '../stored-schema.ts';
 import { type Access, StoreControlError, withServer } from './connection.ts';
 
@@ -122,7 +122,7 @@ export function removeAll(access: Access): Promise<number> {
         removed += going.filter(({ parsed }) => parsed.kind === 'record').length;
       }
     }
-    await server.unlink(registry, partitionsName);
+    await server.unlink(registry, tableRegistry, partitionsName);
     return removed;
   });
 }

@@ -75,7 +75,7 @@ class Restore {
   }
 
   describe(line: TableLine): void {
-    this.store.register(line.schema, line.description);
+    this.store.register(line.table, line.schema, line.description);
     this.tables.set(line.table, line);
   }
 

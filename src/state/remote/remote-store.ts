@@ -16,7 +16,7 @@ import { libraryRevision, libraryText } from './library.ts';
 import { checkRdma } from './rdma-checks.ts';
 import { systemRdmaProbes } from './rdma-probes.ts';
 import { RemoteSession } from './remote-session.ts';
-import { registerSchema, registerStored } from './schemas.ts';
+import { registerSchema, registerStored, registerTable } from './schemas.ts';
 import { findPrimary, findPrimaryNow, type Watch } from './sentinels.ts';
 
 export interface RemoteStoreOptions {
@@ -46,11 +46,11 @@ export interface RemoteStoreOptions {
 export interface RemoteStore extends Store {
   takeWriter(): number;
   /**
-   * Registers a schema that nothing here declares, as a dump describes it.
+   * Registers a schema that nothing here declares, as a dump describes it, and as the one of a table.
    *
    * @throws {SchemaError} naming the field that the server knows otherwise
    */
-  register(name: string, schema: StoredSchema): void;
+  register(table: string, name: string, schema: StoredSchema): void;
 }
 
 /** A server that is not as this release needs it. */
@@ -167,8 +167,9 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
   }
 
   return {
-    register(name, schema) {
+    register(table, name, schema) {
       mustBeRegistered(registerStored(name, schema, ask));
+      registerTable(table, name, ask);
     },
     takeWriter() {
       const writer = take();
@@ -177,7 +178,9 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     },
     open(lane: Lane): StoreSession {
       for (const table of lane.tables as readonly Table[]) {
-        if (table.scope === 'shared') mustBeRegistered(registerSchema(table.schema, ask));
+        if (table.scope !== 'shared') continue;
+        mustBeRegistered(registerSchema(table.schema, ask));
+        registerTable(table.storage, table.schema.name, ask);
       }
       const writer = taken.shift() ?? take();
       const client = new RemoteClient(lane, writer, located());

@@ -1,10 +1,12 @@
 /** The registry of the schemas of the records that lie on a server, asked when a lane is opened. */
 import type { RecordSchema } from '../record.ts';
-import { describeSchema, mergeSchemas, type StoredSchema } from '../stored-schema.ts';
+import { checkTable, describeSchema, mergeSchemas, type StoredSchema } from '../stored-schema.ts';
 import { functionCall, type Reply, textOf, type Word } from './command.ts';
 
 /** A hash: schemas by name. */
 export const registry = 'rxnf:schemas';
+/** A hash: the name of the schema whose records each table holds. */
+export const tableRegistry = 'rxnf:tables';
 /** Instances that register at once: all but one of them look again. */
 const tries = 8;
 
@@ -33,4 +35,14 @@ export function registerStored(
     if (ask(functionCall('exchange', [registry], name, text, merged)) === 1) return true;
   }
   return false;
+}
+
+/**
+ * Registers whose records a table holds, where nobody has.
+ *
+ * @throws {SchemaError} it holds another schema's
+ */
+export function registerTable(table: string, schema: string, ask: (words: Word[]) => Reply): void {
+  if (ask(['HSETNX', tableRegistry, table, schema]) === 1) return;
+  checkTable(table, textOf(ask(['HGET', tableRegistry, table])) ?? schema, schema);
 }
