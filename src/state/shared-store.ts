@@ -18,6 +18,7 @@ export interface SharedStoreOptions {
 }
 
 export interface SharedStore extends Store {
+  /** Reports `store-capacity` of each table that was made for another number of records. */
   open(lane: Lane): TableSession;
   /** The writer number of the next lane: each lane takes one before it is made. */
   takeWriter(): number;
@@ -54,7 +55,7 @@ export function sharedStore({
       });
       // At the start, not with the first packet: what is wrong with a table is said to who starts it.
       for (const table of lane.tables as readonly Table[])
-        if (table.scope === 'shared') session.handle(table);
+        if (table.scope === 'shared') checkCapacity(lane, table, session.handle(table));
       return session;
     },
   };
@@ -105,4 +106,17 @@ function checkSchema(path: string, table: Table): void {
   const { storage, schema } = table;
   checkTable(storage, known.schema, schema.name);
   mergeSchemas(schema.name, known, describeSchema(schema));
+}
+
+/** A table keeps the size that it was made with. */
+function checkCapacity(lane: Lane, { storage, capacity }: Table, handle: number): void {
+  const made = native.tableInfo(handle).capacity;
+  if (made === capacity) return;
+  lane.report({
+    event: 'store-capacity',
+    holder: storage,
+    capacity: made,
+    configured: capacity,
+    message: `table ${storage} was made for ${made} records, not for ${capacity}: to change it, stop the instances, rxnf state dump, remove, set the table’s capacity in the dump to ${capacity}, rxnf state restore`,
+  });
 }

@@ -152,6 +152,26 @@ describe('the shared-memory store', () => {
     lane.close();
   });
 
+  it('reports a table that was made for another number of records, and keeps to that', () => {
+    const path = folder();
+    const open = (capacity: number) => {
+      const { lane, events } = makeLane({ tables: [entries(capacity)] });
+      return { session: sharedStore({ path }).open(lane), lane, events };
+    };
+    const first = open(4);
+    const same = open(4);
+    expect([...first.events, ...same.events]).toEqual([]);
+    const larger = open(100);
+    const event = { event: 'store-capacity', holder: 'entry', capacity: 4, configured: 100 };
+    expect(larger.events).toEqual([expect.objectContaining(event)]);
+    expect(larger.events[0]?.message).toMatch(
+      /made for 4 records, not for 100: to change it, .* dump to 100,/,
+    );
+    for (let n = 0; n < 5; n++)
+      expect(larger.session.put(entries(100), key(n), value(n), 0)).toBe(n < 4);
+    for (const { lane } of [first, same, larger]) lane.close();
+  });
+
   it('is removed by name', () => {
     const path = folder();
     opened(path).lane.close();
