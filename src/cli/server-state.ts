@@ -13,10 +13,7 @@ import { restoreServer } from '../state/redis-control/server-restore.ts';
 import { withoutPassword } from '../state/remote/address.ts';
 import { writeTable } from './table.ts';
 
-/** Whether a store is named by a URL, not by a folder of shared memory. */
-export const isServer = (store: string) => /^(unix:|[a-z+]+:\/\/)/.test(store);
-
-export async function listServer(out: Writable, url: string): Promise<void> {
+export async function list(out: Writable, url: string): Promise<void> {
   const { tables, clients } = await readContents({ url });
   // How large a table may be, and what was refused, its instances know.
   writeTable(
@@ -32,13 +29,13 @@ export async function listServer(out: Writable, url: string): Promise<void> {
   );
 }
 
-export async function dumpServerState(out: Writable, url: string): Promise<void> {
+export async function dump(out: Writable, url: string): Promise<void> {
   await dumpServer({ url }, async (line) => {
     if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain');
   });
 }
 
-export async function restoreServerState(out: Writable, url: string, file: string): Promise<void> {
+export async function restore(out: Writable, url: string, file: string): Promise<void> {
   const input = file === '-' ? process.stdin : createReadStream(file);
   if (file !== '-') await once(input, 'open');
   const restored = await restoreServer({ url }, linesOf(input));
@@ -51,11 +48,7 @@ async function* linesOf(input: NodeJS.ReadableStream) {
 }
 
 /** A server may be anybody's: its exact name has to be given, and none of its instances be connected. */
-export async function removeServerState(
-  out: Writable,
-  url: string,
-  name: string | undefined,
-): Promise<void> {
+export async function remove(out: Writable, url: string, name: string | undefined): Promise<void> {
   const exact = storeName({ url });
   if (name !== exact) {
     const found = name === undefined ? '' : `, which is not ${name}`;

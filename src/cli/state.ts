@@ -1,82 +1,49 @@
-/** `rxnf state`: what lies in a shared store, dumped and restored as lines of JSON. */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+/** `rxnf state`: looks after a store, wherever it is. */
 import type { Writable } from 'node:stream';
-import { native } from '../native.ts';
-import { SharedRecords } from '../state/shared-records.ts';
-import { removeStore } from '../state/shared-store.ts';
-import { writeTable } from './table.ts';
+import type { Command } from 'commander';
 
-/** A path that is no store. */
-export class NoStoreError extends Error {
-  readonly code = 'ERR_NO_STORE';
-  constructor(path: string) {
-    super(`${path}: no store is there; a configuration names it as store: shared:${path}`);
-    this.name = 'NoStoreError';
-  }
+/** What can be done to the state in one kind of store. */
+interface StateCommands {
+  list(out: Writable, store: string): void | Promise<void>;
+  dump(out: Writable, store: string): void | Promise<void>;
+  restore(out: Writable, store: string, file: string): void | Promise<void>;
+  remove(out: Writable, store: string, name?: string): void | Promise<void>;
 }
 
-export function listState(out: Writable, path: string): void {
-  check(path);
-  const writers = native.storeWriters(path);
-  using records = opened(path);
-  writeTable(
-    out,
-    ['table', 'records', 'capacity', 'refused'],
-    records.use
-      .tables()
-      .map(({ name, ...t }) => [name, ...[t.records, t.capacity, t.refused].map(String)]),
-  );
-  out.write('\n');
-  writeTable(
-    out,
-    ['writer', 'instance', 'process', 'state'],
-    writers.map(({ writer, instance, pid, alive }) => [
-      String(writer),
-      instance,
-      String(pid),
-      alive ? 'alive' : 'dead',
-    ]),
-  );
+export function addStateCommands(program: Command, out: Writable): void {
+  const state = program.command('state').description('look after a store');
+  const store = [
+    '<store>',
+    'its folder in shared memory, such as /dev/shm/rxnf-nat; or a server: redis://host:port, unix:/path',
+  ] as const;
+  state
+    .command('list')
+    .description('its tables and how full they are, and who has it open')
+    .argument(...store)
+    .action(async (at: string) => (await stateOf(at)).list(out, at));
+  state
+    .command('dump')
+    .description('every record as a line of JSON')
+    .argument(...store)
+    .action(async (at: string) => (await stateOf(at)).dump(out, at));
+  state
+    .command('restore')
+    .description('put the records of a dump back')
+    .argument(...store)
+    .argument('<file>', 'what `rxnf state dump` wrote; - for standard input')
+    .action(async (at: string, file: string) => (await stateOf(at)).restore(out, at, file));
+  state
+    .command('remove')
+    .description('remove it with everything in it, if nobody has it open')
+    .argument(...store)
+    .option('--name <name>', 'of a server: the name that it is told to be given, exactly')
+    .action(async (at: string, { name }: { name?: string }) =>
+      (await stateOf(at)).remove(out, at, name),
+    );
 }
 
-export function dumpState(out: Writable, path: string): void {
-  check(path);
-  using records = opened(path);
-  for (const line of records.use.dump()) out.write(`${JSON.stringify(line)}\n`);
-}
-
-export async function restoreState(out: Writable, path: string, file: string): Promise<void> {
-  const text = file === '-' ? await read(process.stdin) : await readFile(file, 'utf8');
-  using records = opened(path);
-  out.write(`${records.use.restore(text.split('\n'))} records restored into ${path}\n`);
-}
-
-/** Refused while a process has the store open: its records would be lost to those that come after. */
-export function removeState(out: Writable, path: string): void {
-  check(path);
-  const alive = native.storeWriters(path).filter((writer) => writer.alive);
-  if (alive.length > 0) {
-    const pids = [...new Set(alive.map(({ pid }) => pid))].join(', ');
-    throw Object.assign(new Error(`${path}: in use by process ${pids}: stop it first`), {
-      code: 'ERR_STORE_IN_USE',
-    });
-  }
-  removeStore(path);
-  out.write(`${path} removed\n`);
-}
-
-function check(path: string): void {
-  if (!existsSync(`${path}/writers`)) throw new NoStoreError(path);
-}
-
-function opened(path: string) {
-  const use = new SharedRecords(path);
-  return { use, [Symbol.dispose]: () => use.close() };
-}
-
-async function read(stream: NodeJS.ReadableStream): Promise<string> {
-  let text = '';
-  for await (const part of stream) text += String(part);
-  return text;
+/** A server is named by a URL, shared memory by its folder. */
+async function stateOf(store: string): Promise<StateCommands> {
+  const isServer = /^(unix:|[a-z+]+:\/\/)/.test(store);
+  return isServer ? await import('./server-state.ts') : await import('./shared-state.ts');
 }
