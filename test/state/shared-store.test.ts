@@ -42,9 +42,9 @@ function opened(path: string, instance?: string) {
 }
 
 /** A process that opens the store, writes record 7, says so, and waits to be ended. */
-async function otherProcess(path: string, instance: string) {
+async function otherProcess(path: string, instance: string, ...more: readonly string[]) {
   const script = new URL('./shared-writer.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, ['--conditions=source', script, path, instance], {
+  const child = spawn(process.execPath, ['--conditions=source', script, path, instance, ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(child.stdout, 'data');
@@ -101,6 +101,47 @@ describe('the shared-memory store', () => {
     await exited;
     expect(other.signalCode).toBe('SIGKILL');
     expect(fenceShared(path, 'nobody')).toEqual([]);
+  });
+
+  it.each([
+    ['stopped in its writes', 'SIGSTOP'],
+    ['in the middle of its writes', 'SIGCONT'],
+  ] as const)(
+    'leaves nothing of an instance that is fenced %s',
+    async (_, signal) => {
+      const path = folder();
+      const own = opened(path, 'own');
+      for (let n = 0; n < 3; n++) {
+        const other = await otherProcess(path, `other-${n}`, 'on');
+        const exited = once(other, 'exit');
+        other.kill(signal);
+        const fenced = fenceShared(path, `other-${n}`);
+        expect(fenced.length).toBe(1);
+        // From here on its record is another's: no write of it comes after.
+        expect(own.session.put(entries(), key(7), value(n), 0)).toBe(true);
+        await exited;
+        expect(other.signalCode).toBe('SIGKILL');
+        expect(own.session.read(entries(), key(7))?.getUint32(0, true)).toBe(n);
+        expect(own.session.size(entries())).toBe(1);
+        const next = opened(path, 'next');
+        expect(next.session.read(entries(), key(7))?.getUint32(0, true)).toBe(n);
+        const writers = native.storeWriters(path);
+        expect(writers.every(({ alive }) => alive)).toBe(true);
+        expect(writers.map(({ writer }) => writer)).not.toContain(fenced[0]);
+        next.lane.close();
+      }
+      own.lane.close();
+    },
+    60_000,
+  );
+
+  it('does not let a process fence itself', () => {
+    const path = folder();
+    const own = opened(path, 'own');
+    expect(() => fenceShared(path, 'own')).toThrow(
+      expect.objectContaining({ code: 'ERR_STORE_FENCE' }) as Error,
+    );
+    own.lane.close();
   });
 
   it('refuses a schema that differs, naming the field, and takes one that has fields more', () => {

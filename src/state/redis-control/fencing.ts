@@ -14,6 +14,12 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** The user of one life of an instance. */
+export interface Admission extends Credentials {
+  /** Where it was made: for `fence`. */
+  readonly nodes: readonly Node[];
+}
+
 export interface FenceReport {
   /** Nodes that have confirmed that the user is gone. */
   readonly confirmed: readonly string[];
@@ -48,7 +54,7 @@ const permissions = [
  * @param instance of letters, digits, `.`, `_` and `-`
  * @throws {StoreControlError} a node that cannot be asked: it might be promoted without the user
  */
-export async function admit(access: Access, instance: string): Promise<Credentials> {
+export async function admit(access: Access, instance: string): Promise<Admission> {
   if (!/^[\w.-]{1,64}$/.test(instance)) {
     throw new StoreControlError(
       'ERR_INSTANCE_NAME',
@@ -60,7 +66,8 @@ export async function admit(access: Access, instance: string): Promise<Credentia
   // 64 random bits: no later life meets an earlier one's name, whatever the servers have forgotten.
   const username = `rxnf-${instance}-${randomBytes(8).toString('hex')}`;
   const password = randomBytes(24).toString('base64url');
-  for (const node of promotable(topology)) {
+  const nodes = promotable(topology);
+  for (const node of nodes) {
     await withServer(
       access,
       (server) =>
@@ -75,22 +82,30 @@ export async function admit(access: Access, instance: string): Promise<Credentia
       node,
     );
   }
-  return { username, password };
+  return { username, password, nodes };
 }
 
 /**
- * Takes a user's access away everywhere. Safe to repeat: call it again until nothing is unconfirmed. A
- * node that restarts meanwhile comes back without the user, since users are never written to its file.
+ * Takes a user's access away everywhere: on every node that may become primary now, and on those where the
+ * user was made. A primary that failed over is among the latter only: it is nobody's replica until it comes
+ * back, and keeps its users when it does.
+ *
+ * Safe to repeat: call it again until nothing is unconfirmed. A node that restarts meanwhile comes back
+ * without the user, since users are never written to its file.
  *
  * @param proven nodes known to be unable to become primary again (powered off, removed): not asked
+ * @throws {StoreControlError} the URL's server cannot be asked which nodes there are: name another
  */
 export async function fence(
   access: Access,
-  username: string,
+  { username, nodes: admitted }: Pick<Admission, 'username' | 'nodes'>,
   proven: readonly Node[] = [],
 ): Promise<FenceReport> {
-  const exempt = new Set(proven.map(nodeName));
-  const nodes = promotable(await discover(access)).filter((node) => !exempt.has(nodeName(node)));
+  const all = new Map(
+    [...admitted, ...promotable(await discover(access))].map((node) => [nodeName(node), node]),
+  );
+  for (const node of proven) all.delete(nodeName(node));
+  const nodes = [...all.values()];
   const confirmed: string[] = [];
   const unconfirmed: { node: string; reason: string }[] = [];
   await Promise.all(

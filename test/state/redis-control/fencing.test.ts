@@ -81,7 +81,7 @@ describe.each(serverKinds())('fencing on %s', (kind) => {
       () => 'landed',
       () => 'refused',
     );
-    const fencing = fence(access(), own.username);
+    const fencing = fence(access(), own);
     primary.kill('SIGCONT');
     const report = await fencing;
     expect(report.unconfirmed).toEqual([]);
@@ -101,13 +101,13 @@ describe.each(serverKinds())('fencing on %s', (kind) => {
     const own = await admit(access(), 'nat-4');
     const away = replicas[1] as StoreServer;
     away.kill('SIGSTOP');
-    const report = await fence(access(), own.username);
+    const report = await fence(access(), own);
     expect(report.unconfirmed.map(({ node }) => node)).toEqual([`127.0.0.1:${away.port}`]);
-    const proven = await fence(access(), own.username, [{ host: '127.0.0.1', port: away.port }]);
+    const proven = await fence(access(), own, [{ host: '127.0.0.1', port: away.port }]);
     expect(proven.unconfirmed).toEqual([]);
     away.kill('SIGCONT');
     await expect
-      .poll(async () => (await fence(access(), own.username)).unconfirmed, { timeout: 15_000 })
+      .poll(async () => (await fence(access(), own)).unconfirmed, { timeout: 15_000 })
       .toEqual([]);
     const users = await away.connect().call('ACL', 'USERS');
     expect(users).not.toContain(own.username);
@@ -115,7 +115,7 @@ describe.each(serverKinds())('fencing on %s', (kind) => {
 
   it('holds after a node has been restarted', async () => {
     const own = await admit(access(), 'nat-5');
-    expect((await fence(access(), own.username)).unconfirmed).toEqual([]);
+    expect((await fence(access(), own)).unconfirmed).toEqual([]);
     const [node] = replicas as [StoreServer];
     node.kill();
     await node.process.ended;

@@ -69,7 +69,8 @@ describe.each(serverKinds())('an instance that is fenced on %s', (kind) => {
   }
 
   async function stoppedAt({ name, when }: (typeof points)[number], key: number): Promise<void> {
-    const { username, password } = await admit(access(), `nat-${key}`);
+    const admission = await admit(access(), `nat-${key}`);
+    const { username, password } = admission;
     const network = await Holding.start(server.socket);
     const writer = new Writer({
       url: `redis://127.0.0.1:${network.port}`,
@@ -83,7 +84,7 @@ describe.each(serverKinds())('an instance that is fenced on %s', (kind) => {
       }
       if (when === 'sent') await bench.wait(50); // the server has done it
       await writer.stop();
-      const report = await fence(access(), username);
+      const report = await fence(access(), admission);
       expect(report.unconfirmed).toEqual([]);
       const before = await stateOf(key);
       // Another goes on, with the record that is not the one in question.
