@@ -3,8 +3,9 @@
  *
  *   client namespace            nat namespace               server namespace
  *   10.99.0.2, .3          vin                 vout         198.18.0.10, .11
- *   vclient -------------- |   rxnf, 10.99.0.1 and   | ---- vserver
- *                              198.18.0.1                   nginx dnsmasq iperf3 sshd turnserver
+ *   fd00:99::2             |   rxnf, 10.99.0.1 and   |      fd00:18::10
+ *   vclient -------------- |   198.18.0.1,           | ---- vserver
+ *                              fd00:99::1, fd00:18::1       nginx dnsmasq iperf3 sshd turnserver
  *
  * In the nat namespace the kernel has no address, answers no ARP and forwards nothing, so whatever
  * comes through came through rxnf. Offloads are off on every link unless asked for.
@@ -29,17 +30,29 @@ export const outside = '198.18.0.1';
 export const server = '198.18.0.10';
 export const otherServer = '198.18.0.11';
 
+/** Of IPv6, which has no translation: the server knows its way back to the client. */
+export const client6 = 'fd00:99::2';
+export const inside6 = 'fd00:99::1';
+export const outside6 = 'fd00:18::1';
+export const server6 = 'fd00:18::10';
+
+const ethernetMtu = 1500;
+
 export type Device = 'af_packet' | 'af_xdp';
 
 /** What a NAT is started with; the rest of its configuration follows from the lab. */
 export interface NatOptions {
   readonly device: Device;
   readonly filtering?: 'endpoint-independent' | 'address-and-port-dependent';
+  /** `drop` by default. */
+  readonly ipv6?: 'route' | 'drop';
 }
 
 export interface LabOptions {
   /** `on` leaves the client's link as a kernel makes it, checksums unfilled. */
   readonly clientOffloads?: 'on' | 'off';
+  /** Of the link to the server and of the NAT's port there, in bytes; 1500 by default. */
+  readonly outsideMtu?: number;
 }
 
 /** The commands that the lab and its tests run, each with the Debian package that has it. */
@@ -75,6 +88,7 @@ export class Lab {
   /** The words of an ssh that may log in to the server. */
   readonly shell: readonly string[];
   readonly #namespaces: Namespaces;
+  readonly #outsideMtu: number;
   #instance: InstanceProcess | undefined;
 
   /** Makes the namespaces and starts the servers. Whatever fails here is cleared away. */
@@ -95,7 +109,7 @@ export class Lab {
         startIperf(place),
         startStun(place, [server, otherServer]),
       ]);
-      return new Lab(namespaces, directory, digests, shell);
+      return new Lab(namespaces, directory, digests, shell, options.outsideMtu ?? ethernetMtu);
     } catch (error) {
       await namespaces.close();
       rmSync(directory, { recursive: true, force: true });
@@ -108,7 +122,9 @@ export class Lab {
     directory: string,
     digests: ReadonlyMap<string, string>,
     shell: readonly string[],
+    outsideMtu: number,
   ) {
+    this.#outsideMtu = outsideMtu;
     this.#namespaces = namespaces;
     this.directory = directory;
     this.digests = digests;
@@ -117,7 +133,7 @@ export class Lab {
 
   /** Starts the NAT; it is stopped by `stop`, or by `close` at the latest. */
   async startNat(options: NatOptions): Promise<InstanceProcess> {
-    const configuration = natConfiguration(options);
+    const configuration = natConfiguration(options, this.#outsideMtu);
     this.#instance = await InstanceProcess.start(
       this.#namespaces,
       'nat',
@@ -162,7 +178,7 @@ function connect(namespaces: Namespaces, options: LabOptions): void {
       role: 'client',
       device: 'vclient',
       mac: '02:00:00:99:00:02',
-      addresses: [`${client}/24`, '10.99.0.3/24'],
+      addresses: [`${client}/24`, '10.99.0.3/24', `${client6}/64`],
       offloads,
     },
     { role: 'nat', device: 'vin', mac: '02:00:00:99:00:01', offloads },
@@ -173,23 +189,38 @@ function connect(namespaces: Namespaces, options: LabOptions): void {
       role: 'server',
       device: 'vserver',
       mac: '02:00:00:18:00:10',
-      addresses: [`${server}/24`, `${otherServer}/24`],
+      addresses: [`${server}/24`, `${otherServer}/24`, `${server6}/64`],
     },
   );
+  const mtu = String(options.outsideMtu ?? ethernetMtu);
+  namespaces.configure('nat', 'link', 'set', 'vout', 'mtu', mtu);
+  namespaces.configure('server', 'link', 'set', 'vserver', 'mtu', mtu);
   // The default spaces ICMP errors to one peer by a second: a second traceroute would miss its end.
   namespaces.sysctl('server', 'net.ipv4.icmp_ratelimit', 0);
   // The server has no route to the client: only translated packets can be answered.
   namespaces.configure('client', 'route', 'add', 'default', 'via', inside);
+  namespaces.sysctl('server', 'net.ipv6.icmp.ratelimit', 0);
+  namespaces.configure('client', '-6', 'route', 'add', 'default', 'via', inside6);
+  namespaces.configure('server', '-6', 'route', 'add', 'default', 'via', outside6);
 }
 
-function natConfiguration({ device, filtering = 'endpoint-independent' }: NatOptions): object {
+function natConfiguration(
+  { device, filtering = 'endpoint-independent', ipv6 = 'drop' }: NatOptions,
+  outsideMtu: number,
+): object {
+  const addresses = (address: string, address6: string): string[] =>
+    ipv6 === 'route' ? [`${address}/24`, `${address6}/64`] : [`${address}/24`];
   return {
     lanes: 1,
     ports: {
-      inside: { device: `${device}:vin`, addresses: [`${inside}/24`], mtu: 1500 },
-      outside: { device: `${device}:vout`, addresses: [`${outside}/24`], mtu: 1500 },
+      inside: { device: `${device}:vin`, addresses: addresses(inside, inside6), mtu: ethernetMtu },
+      outside: {
+        device: `${device}:vout`,
+        addresses: addresses(outside, outside6),
+        mtu: outsideMtu,
+      },
     },
-    nat: { inside: ['inside'], outside: 'outside', pool: [outside], filtering, ipv6: 'drop' },
+    nat: { inside: ['inside'], outside: 'outside', pool: [outside], filtering, ipv6 },
     routes: [{ prefix: '0.0.0.0/0', via: server, port: 'outside' }],
   };
 }
