@@ -5,6 +5,7 @@
  * state lives in {@link table | tables} of a store, never in the function. {@link openLane} runs one
  * over ports. See README.md for a NAT in fifteen lines.
  */
+import './streams/long-pipes.ts';
 
 export type { NativePool, PortCounters } from './native.ts';
 export { nat } from './nfs/nat/nat.ts';

@@ -104,6 +104,42 @@ export const accepted = networkFunction(
       ),
 );
 
+/** RxJS alone types nine operators; the fields of a table stay known behind as many as sixteen. */
+export const long: Observable<PacketBatch> = packets.pipe(
+  parse(),
+  lookupState(bindings, { key: 'source-endpoint', attend: 'misses' }),
+  lookupState(sessions, { key: 'flow' }),
+  reserveState(reserved),
+  dropWhen((packet) => packet.session.state === 1, 'one'),
+  dropWhen((packet) => packet.session.state === 2, 'two'),
+  dropWhen((packet) => packet.session.state === 3, 'three'),
+  dropWhen((packet) => packet.session.state === 4, 'four'),
+  dropWhen((packet) => packet.session.state === 5, 'five'),
+  dropWhen((packet) => packet.binding.packets > 6, 'six'),
+  dropWhen((packet) => packet.binding.packets > 7, 'seven'),
+  transform([bindings, sessions], (packet) => {
+    packet.session.state = packet.binding.port;
+  }),
+  writeState([bindings, sessions]),
+  observe((batch) => number(batch.packets)),
+  countPackets('passed'),
+  forwardTo('out'),
+);
+
+packets.pipe(
+  parse(),
+  lookupState(bindings, { key: 'source-endpoint' }),
+  countPackets('3'),
+  countPackets('4'),
+  countPackets('5'),
+  countPackets('6'),
+  countPackets('7'),
+  countPackets('8'),
+  countPackets('9'),
+  // @ts-expect-error sessions were never looked up, as the tenth operator knows too
+  dropWhen((packet) => packet.session.found, 'ten'),
+);
+
 /** Functions written apart from their pipeline. */
 export function apart(packet: Packet & { binding: { found: boolean; packets: number } }): void {
   use(packet.binding.packets);
