@@ -3,13 +3,9 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
-import {
-  dumpServer,
-  readContents,
-  removeAll,
-  storeName,
-} from '../state/redis-control/server-records.ts';
+import { dumpServer, readContents, removeAll } from '../state/redis-control/server-records.ts';
 import { restoreServer } from '../state/redis-control/server-restore.ts';
+import { storeName } from '../state/redis-control/store-servers.ts';
 import { withoutPassword } from '../state/remote/address.ts';
 import { writeTable } from './table.ts';
 

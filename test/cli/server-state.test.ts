@@ -8,6 +8,7 @@ import { main } from '../../src/cli/program.ts';
 import { remoteStore } from '../../src/state/remote/remote-store.ts';
 import type { AnyTable } from '../../src/state/table.ts';
 import { Bench, type Client, rowsAtOnce } from '../state/contract/bench.ts';
+import { StoreCluster } from '../support/clusters.ts';
 import { StoreServer, serverKinds } from '../support/servers.ts';
 import { testConsole } from './console.ts';
 
@@ -214,10 +215,80 @@ describe.each(serverKinds())('rxnf state of %s', (kind) => {
   });
 });
 
+describe.each(serverKinds())('rxnf state of a %s cluster', { timeout: 60_000 }, (kind) => {
+  let cluster: StoreCluster;
+  let folder: string;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'rxnf-state-'));
+    cluster = await StoreCluster.start({ kind });
+  }, 60_000);
+  afterEach(async () => {
+    await cluster.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('lists, dumps, removes and restores what lies on all of its primaries', async () => {
+    const { url } = cluster;
+    const open = (instance: string) =>
+      new Bench({
+        store: remoteStore({ url, instance }),
+        ...({ clock: 'real', exactCapacity: false, close: () => undefined } as const),
+      });
+    const bench = open('nat-1');
+    await insert(bench.client([bindings, forever]), bindings, [...Array(records).keys()]);
+    const { out } = await rxnf('state', 'list', url);
+    expect(out).toMatch(/^binding\s+700\s+-\s+-$/m);
+    expect(out).toMatch(/^nat-1\S*\s+\S+\s+connected$/m);
+    const name = url.slice('redis+cluster://'.length);
+    const early = await rxnf('state', 'remove', url, '--name', name);
+    expect([early.status, early.error]).toEqual([1, expect.stringContaining('in use by nat-1')]);
+    await bench.close();
+    const dump = await rxnf('state', 'dump', url);
+    expect([dump.status, dump.error]).toEqual([0, '']);
+    const path = join(folder, 'dump');
+    writeFileSync(path, dump.out);
+
+    await expect
+      .poll(async () => (await rxnf('state', 'remove', url, '--name', name)).out, {
+        timeout: 10_000,
+      })
+      .toBe(`${name}: 700 records removed\n`);
+    for (const { control } of cluster.primaries) {
+      expect((await control.keys('*')).filter((key) => key !== 'rxnf:writers')).toEqual([]);
+      await control.call('FUNCTION', 'FLUSH'); // as on a cluster that no instance has met
+    }
+    expect((await rxnf('state', 'list', url)).error).toContain('no store is there');
+
+    const restored = await rxnf('state', 'restore', url, path);
+    expect([restored.error, restored.out]).toEqual(['', `700 records restored into ${url}\n`]);
+    const spread = await Promise.all(
+      cluster.primaries.map(async ({ control }) => (await control.keys('*binding/*')).length),
+    );
+    expect(spread.every((count) => count > 0)).toBe(true);
+    const after = open('nat-2');
+    const reader = after.client([bindings, forever]);
+    for (const n of [0, 1, 350, 699]) {
+      const rows = await reader.batch(bindings, [n]).lookup();
+      expect(rows.row(0).state).toBe('hit');
+      rows.end();
+    }
+    await after.close();
+    // A node that is gone takes its records with it: the rest alone is not what was asked for.
+    const [, lost] = cluster.primaries;
+    lost.server.kill();
+    await lost.server.process.ended;
+    const away = await rxnf('state', 'dump', url);
+    expect([away.status, away.error]).toEqual([
+      1,
+      expect.stringContaining(`127.0.0.1:${lost.server.port}: `),
+    ]);
+  });
+});
+
 it('refuses a node of a cluster, which has a part of the records only', async () => {
   const server = await StoreServer.start({ arguments: ['--cluster-enabled', 'yes'] });
   const { status, error } = await rxnf('state', 'list', `redis://127.0.0.1:${server.port}`);
-  expect([status, error]).toEqual([1, expect.stringContaining('node of a cluster')]);
+  expect([status, error]).toEqual([1, expect.stringContaining('name it as redis+cluster://')]);
   await server.stop();
 });
 

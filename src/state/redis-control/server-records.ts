@@ -1,5 +1,5 @@
 /**
- * The records on a server for whoever looks after them: told, dumped and removed, without the network
+ * The records on a server, or a cluster of them, for whoever looks after them: told, dumped and removed, without the network
  * function that declared them. What is read at once is bounded: one page of SCAN and its values.
  *
  * SCAN promises every key that is there all the time, at least once; a record may come twice.
@@ -9,7 +9,8 @@ import { type FieldValues, readFields, recordSize } from '../record-text.ts';
 import { fnv1a, parseKey, type StoredKey } from '../remote/key-names.ts';
 import { registry, tableRegistry } from '../remote/schemas.ts';
 import type { StoredSchema } from '../stored-schema.ts';
-import { type Access, StoreControlError, withServer } from './connection.ts';
+import { type Access, StoreControlError } from './connection.ts';
+import { type StoreServers, storeName, withStore } from './store-servers.ts';
 
 /** One line of a dump: each table's own comes before its records. */
 export type ServerDumpLine =
@@ -45,9 +46,9 @@ const anySize = '{??}*=';
 
 /** @throws {StoreControlError} `ERR_NO_STORE`, `ERR_STORE_CLUSTER`, `ERR_STORE_UNREACHABLE`, `ERR_STORE_REFUSED` */
 export function readContents(access: Access): Promise<ServerContents> {
-  return withServer(access, async (server) => {
-    await partitionsOf(access, server);
-    return { tables: await tablesOf(server), clients: await clientsOf(server) };
+  return withStore(access, async (servers) => {
+    await partitionsOf(access, servers);
+    return { tables: await tablesOf(servers), clients: await clientsOf(servers) };
   });
 }
 
@@ -61,17 +62,18 @@ export function dumpServer(
   access: Access,
   take: (line: ServerDumpLine) => Promise<void>,
 ): Promise<void> {
-  return withServer(access, async (server) => {
-    const partitions = await partitionsOf(access, server);
-    const known = Object.entries(await server.hgetall(registry));
+  return withStore(access, async (servers) => {
+    const partitions = await partitionsOf(access, servers);
+    const known = Object.entries(await servers.holding(registry, (s) => s.hgetall(registry)));
     const schemas = new Map(
       known.map(([name, text]) => [fnv1a(name), { name, ...(JSON.parse(text) as StoredSchema) }]),
     );
     const described = new Map<string, string>();
-    for await (const page of pages(server, anyRecord)) {
+    for await (const { server, page } of allPages(servers, anyRecord)) {
       const records = page.filter(({ parsed }) => parsed.kind === 'record');
       if (records.length === 0) continue;
-      const values = await server.mgetBuffer(...records.map(({ name }) => name));
+      // One by one, all at once: on a cluster a command names keys of one slot.
+      const values = await Promise.all(records.map(({ name }) => server.getBuffer(name)));
       const now = await serverMilliseconds(server);
       for (const [i, { name: fullName, parsed }] of records.entries()) {
         const value = values[i];
@@ -101,58 +103,46 @@ export function dumpServer(
  * @throws {StoreControlError} `ERR_STORE_IN_USE` while instances are connected; as {@link readContents}
  */
 export function removeAll(access: Access): Promise<number> {
-  return withServer(access, async (server) => {
-    await partitionsOf(access, server);
-    const clients = await clientsOf(server);
+  return withStore(access, async (servers) => {
+    await partitionsOf(access, servers);
+    const clients = await clientsOf(servers);
     if (clients.length > 0) {
       const names = [...new Set(clients.map(({ instance }) => instance))].join(', ');
       const why = `in use by ${names}: stop these first`;
       throw new StoreControlError('ERR_STORE_IN_USE', storeName(access), why);
     }
-    const tables = new Set((await tablesOf(server)).map(({ name }) => name));
+    const tables = new Set((await tablesOf(servers)).map(({ name }) => name));
     const ours = (key: StoredKey) => key.kind === 'accounts' || tables.has(key.table);
     let removed = 0;
     // The sizes tell which tables are ours, so they go when all else has gone.
     for (const last of [false, true]) {
-      for await (const page of pages(server, last ? anySize : '{??}*')) {
+      for await (const { server, page } of allPages(servers, last ? anySize : '{??}*')) {
         const going = page.filter(
           ({ parsed }) => ours(parsed) && (parsed.kind === 'size') === last,
         );
-        if (going.length > 0) await server.unlink(...going.map(({ name }) => name));
+        await Promise.all(going.map(({ name }) => server.unlink(name)));
         removed += going.filter(({ parsed }) => parsed.kind === 'record').length;
       }
     }
-    await server.unlink(registry, tableRegistry, partitionsName);
+    for (const name of [registry, tableRegistry, partitionsName])
+      await servers.holding(name, (server) => server.unlink(name));
     return removed;
   });
 }
 
 const partitionsName = 'rxnf:partitions';
 
-/** How a store is named where it has to be named exactly: `host:port/database`, or the socket's path. */
-export function storeName({ url }: Access): string {
-  if (url.startsWith('unix:')) return url.slice('unix:'.length);
-  const { host, pathname } = new URL(url);
-  const database = pathname.length > 1 ? pathname : '/0';
-  return `${/:\d+$/.test(host) ? host : `${host}:6379`}${database}`;
-}
-
-async function partitionsOf(access: Access, server: Redis): Promise<number> {
-  if (/^cluster_enabled:1/m.test(await server.info('cluster'))) {
-    const why =
-      'a node of a cluster has a part of the records only: rxnf state looks after one server';
-    throw new StoreControlError('ERR_STORE_CLUSTER', storeName(access), why);
-  }
-  const partitions = await server.get(partitionsName);
+async function partitionsOf(access: Access, servers: StoreServers): Promise<number> {
+  const partitions = await servers.holding(partitionsName, (s) => s.get(partitionsName));
   if (partitions !== null) return Number(partitions);
   const why = `no store is there; a configuration names it as store: ${access.url.replace(/:[^:@/]*@/, ':***@')}`;
   throw new StoreControlError('ERR_NO_STORE', storeName(access), why);
 }
 
-async function tablesOf(server: Redis) {
+async function tablesOf(servers: StoreServers) {
   const sizes = new Map<string, number>();
   const seen = new Set<string>(); // a partition's size may come twice: bounded by tables and partitions
-  for await (const page of pages(server, anySize)) {
+  for await (const { server, page } of allPages(servers, anySize)) {
     for (const { name, parsed } of page) {
       if (parsed.kind !== 'size' || seen.has(name.toString('latin1'))) continue;
       seen.add(name.toString('latin1'));
@@ -165,9 +155,16 @@ async function tablesOf(server: Redis) {
 
 const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
 
-async function clientsOf(server: Redis) {
-  const database = server.options.db ?? 0;
-  return String(await server.client('LIST'))
+async function clientsOf({ all }: StoreServers) {
+  const lists = await Promise.all(
+    all.map(async (server) => clientsIn(String(await server.client('LIST')), server)),
+  );
+  return lists.flat();
+}
+
+function clientsIn(list: string, { options }: Redis) {
+  const database = options.db ?? 0;
+  return list
     .split('\n')
     .map((line) => new Map(line.split(' ').map((word) => word.split('=', 2) as [string, string])))
     .filter((of) => of.get('name')?.startsWith('rxnf-') && Number(of.get('db')) === database)
@@ -175,6 +172,10 @@ async function clientsOf(server: Redis) {
       instance: (of.get('name') as string).slice('rxnf-'.length),
       address: of.get('addr') ?? '',
     }));
+}
+
+async function* allPages({ all }: StoreServers, pattern: string) {
+  for (const server of all) for await (const page of pages(server, pattern)) yield { server, page };
 }
 
 /** Pages of the keys that are ours by their names. */

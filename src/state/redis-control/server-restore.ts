@@ -1,13 +1,15 @@
 /**
- * Puts a dump back onto a server, by the functions that instances write with. Schemas are registered
+ * Puts a dump back onto a server, or a cluster of them, by the functions that instances write with. Schemas are registered
  * first: a dump that knows a record otherwise than the server is refused before anything is written.
  */
 import type { Redis } from 'ioredis';
 import { RestoreError } from '../record-text.ts';
 import { fnv1a, partitionOf, recordKey } from '../remote/key-names.ts';
+import { libraryText } from '../remote/library.ts';
 import { type RemoteStore, remoteStore } from '../remote/remote-store.ts';
-import { type Access, withServer } from './connection.ts';
+import type { Access } from './connection.ts';
 import type { ServerDumpLine } from './server-records.ts';
+import { type StoreServers, withStore } from './store-servers.ts';
 
 /** Records on their way at once. */
 const atOnce = 64;
@@ -27,7 +29,7 @@ type RecordLine = Extract<ServerDumpLine, { record: string }>;
  * @throws {RestoreError}, {@link SchemaError}
  */
 export function restoreServer(access: Access, lines: AsyncIterable<string>): Promise<number> {
-  return withServer(access, async (server) => {
+  return withStore(access, async (servers) => {
     let restore: Restore | undefined;
     let under: Promise<void>[] = [];
     let number = 0;
@@ -37,7 +39,7 @@ export function restoreServer(access: Access, lines: AsyncIterable<string>): Pro
       if (text.trim() === '') continue;
       const line = parseLine(number, text);
       if ('description' in line) {
-        restore ??= await Restore.open(access, server, line.partitions);
+        restore ??= await Restore.open(access, servers, line.partitions);
         restore.describe(line);
         continue;
       }
@@ -54,7 +56,7 @@ export function restoreServer(access: Access, lines: AsyncIterable<string>): Pro
 }
 
 class Restore {
-  private readonly server: Redis;
+  private readonly servers: StoreServers;
   private readonly store: RemoteStore;
   private readonly partitions: number;
   private readonly writer: number;
@@ -62,13 +64,15 @@ class Restore {
   private sequence = 0;
 
   /** A server that has partitions keeps them: records lie by them. */
-  static async open(access: Access, server: Redis, dumped: number): Promise<Restore> {
-    const known = await server.get('rxnf:partitions');
-    return new Restore(access, server, known === null ? dumped : Number(known));
+  static async open(access: Access, servers: StoreServers, dumped: number): Promise<Restore> {
+    const name = 'rxnf:partitions';
+    const known = await servers.holding(name, (server) => server.get(name));
+    await Promise.all(servers.all.map(loadFunctions));
+    return new Restore(access, servers, known === null ? dumped : Number(known));
   }
 
-  private constructor({ url }: Access, server: Redis, partitions: number) {
-    this.server = server;
+  private constructor({ url }: Access, servers: StoreServers, partitions: number) {
+    this.servers = servers;
     this.partitions = partitions;
     this.store = remoteStore({ url, partitions, instance: 'state' });
     this.writer = this.store.takeWriter();
@@ -119,13 +123,22 @@ class Restore {
     const record = Buffer.from(line.record, 'hex');
     // A record lives for 5/4 of its idle time.
     const idle = Math.ceil((line.leftMilliseconds * 4) / 5);
-    const answers = (await this.server.callBuffer(
-      ...(['FCALL', 'rxnf1_write', 1, name, idle, idle, idle, idle, capacity] as const),
-      ...([this.writer, sequence, 0] as const),
-      Buffer.concat([Buffer.from(kind), expected, head, record]),
+    const answers = (await this.servers.holding(name.subarray(0, 4).toString(), (server) =>
+      server.callBuffer(
+        ...(['FCALL', 'rxnf1_write', 1, name, idle, idle, idle, idle, capacity] as const),
+        ...([this.writer, sequence, 0] as const),
+        Buffer.concat([Buffer.from(kind), expected, head, record]),
+      ),
     )) as (0 | 1 | null | Buffer)[];
     return answers[0] as 0 | 1 | null | Buffer;
   }
+}
+
+/** Of whatever revision is there: what is called of them has not changed since. */
+async function loadFunctions(server: Redis): Promise<void> {
+  await server.call('FUNCTION', 'LOAD', libraryText).catch((error: Error) => {
+    if (!/already exists/.test(error.message)) throw error;
+  });
 }
 
 function parseLine(number: number, text: string): ServerDumpLine {
