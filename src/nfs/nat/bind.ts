@@ -109,6 +109,10 @@ export class Binder {
    * TCP, as far as one side shows it (RFC 5382 4.3): opening until the inside sends something other
    * than SYN, then established, and closing from its FIN or RST. A binding that serves several remote
    * endpoints stays established until it is idle, since one connection's end says nothing of the others.
+   *
+   * A FIN or RST from outside moves nothing on: without the connection's sequence numbers a forged one
+   * looks like any other, and RFC 7857 leaves it open whether to heed it. The inside answers a FIN with
+   * its own; what a RST ended idles away as established.
    */
   private moves(packet: NatPacket, binding: NatPacket['binding']): boolean {
     const traits = packet.traits & tcpTraits;

@@ -144,6 +144,37 @@ describe('RFC 5382, NAT behaviour for TCP', () => {
     `);
   });
 
+  it('REQ-5: a RST or FIN from outside ends nothing by itself, since anyone may have sent it', () => {
+    for (const flags of ['R', 'RA', 'FA']) {
+      check(`${handshake}
+        then
+        in  a          a: outside 198.51.100.7:80 > 203.0.113.1:$p tcp ${flags} seq=501 ack=101
+        out a          a: inside 198.51.100.7:80 > 10.0.0.5:4242 tcp ${flags} seq=501 ack=101
+        then 7440s
+        in  b          b: outside 198.51.100.7:80 > 203.0.113.1:$p tcp A seq=501 ack=101
+        out b          b: inside 198.51.100.7:80 > 10.0.0.5:4242 tcp A seq=501 ack=101
+        drops none
+      `);
+    }
+  });
+
+  it('REQ-5: the inside answers the FIN of its peer, and with its own the connection is closing', () => {
+    check(`${handshake}
+      then
+      in  abc
+      a: outside 198.51.100.7:80 > 203.0.113.1:$p tcp FA seq=501 ack=101
+      b: inside 10.0.0.5:4242 > 198.51.100.7:80 tcp FA seq=101 ack=502
+      c: outside 198.51.100.7:80 > 203.0.113.1:$p tcp A seq=502 ack=102
+      out abc
+      a: inside 198.51.100.7:80 > 10.0.0.5:4242 tcp FA seq=501 ack=101
+      b: outside 203.0.113.1:$p > 198.51.100.7:80 tcp FA seq=101 ack=502
+      c: inside 198.51.100.7:80 > 10.0.0.5:4242 tcp A seq=502 ack=102
+      then 600s
+      in  d          d: outside 198.51.100.7:80 > 203.0.113.1:$p tcp A seq=502 ack=102
+      drops no-binding=1
+    `);
+  });
+
   it('REQ-5: shorter timeouts cannot be configured', () => {
     expect(() => check('in -', { timeouts: { tcpEstablished: 7439 } })).toThrow(/tcpEstablished/);
     expect(() => check('in -', { timeouts: { tcpTransitory: 239 } })).toThrow(/tcpTransitory/);
