@@ -3,7 +3,8 @@
  * `npm run bench -- store [--quick] [--json FILE] [--rounds N] [--flows 10k] [--burst 32,64,256]
  * [--in-flight 1,2,4,8] [--seconds S]`, or
  * `npm run bench -- datapath [--quick] [--json FILE] [--rounds N] [--check]
- * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--churn-minutes 10] [--only NAME,...] [--seconds S] [--core N]`.
+ * [--flows 10k,100k,1m] [--burst 64,128] [--new-flows 0.1] [--churn-minutes 10] [--only NAME,...] [--seconds S] [--core N]`, or
+ * `npm run bench -- churn [--minutes 10] [--json FILE] [--check] [--core N]`.
  */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,7 @@ const { values, positionals } = parseArgs({
     burst: { type: 'string' },
     'new-flows': { type: 'string' },
     'churn-minutes': { type: 'string' },
+    minutes: { type: 'string' },
     only: { type: 'string' },
     seconds: { type: 'string' },
     core: { type: 'string' },
@@ -43,8 +45,11 @@ try {
 async function main(): Promise<number> {
   const [name] = positionals;
   if (positionals.length === 1 && name === 'datapath') return datapath(datapathOptions());
+  if (positionals.length === 1 && name === 'churn') return datapath(churnOptions());
   if (positionals.length === 1 && name === 'store') return store(storeOptions());
-  console.error(`usage: npm run bench -- datapath|store [options]; got: ${positionals.join(' ')}`);
+  console.error(
+    `usage: npm run bench -- datapath|churn|store [options]; got: ${positionals.join(' ')}`,
+  );
   return 2;
 }
 
@@ -83,6 +88,13 @@ function datapathOptions(): DatapathOptions {
     ...(values.json !== undefined && { json: values.json }),
     ...(values.core !== undefined && { core: number('core', values.core) }),
   };
+}
+
+/** The composed NAT alone, a tenth of its packets of new flows, for minutes. */
+function churnOptions(): DatapathOptions {
+  const churnMinutes = number('minutes', values.minutes ?? '10');
+  if (churnMinutes === 0) throw new UsageError('--minutes 0: nothing would be measured');
+  return { ...datapathOptions(), flows: [], churnMinutes, only: ['rxnf-nat'] };
 }
 
 function list(text: string): string[] {

@@ -27,8 +27,12 @@ export interface MemorySample {
   /** Since the measurement began. */
   readonly seconds: number;
   readonly residentBytes: number;
+  /** Of JavaScript's heap, after a collection. */
+  readonly heapBytes: number;
   /** Held by JavaScript outside its heap. */
   readonly externalBytes: number;
+  /** Records in the NAT's table of bindings. */
+  readonly bindings: number;
 }
 
 /** What a contender prints. Each may add more. */

@@ -36,7 +36,7 @@ export interface DatapathOptions {
   readonly bursts: readonly number[];
   /** Share of new flows in the settings added to those of flows x bursts; 0: none are added. */
   readonly newFlows: number;
-  /** How long the memory of the composed NAT is watched under churn; 0: not at all. */
+  /** How long the memory and the pauses of the composed NAT are watched under churn; 0: not at all. */
   readonly churnMinutes: number;
   readonly rounds: number;
   readonly warmup: number;
@@ -77,18 +77,26 @@ export async function datapath(options: DatapathOptions): Promise<number> {
   try {
     for (const setting of settings) {
       const source = memoryArguments(memoryOf(setting));
-      memory.add(source[0] === '--no-huge' ? 'without hugepages' : 'hugepages of 2 MiB');
+      memory.add(memoryName(source));
       const rounds = await takeTurns(present, setting, source, options, failures);
       rows.push(...rowsOf(setting, rounds));
     }
     const nat = present.find((contender) => contender.name === 'rxnf-nat');
-    if (nat && options.churnMinutes > 0) rows.push(...(await watchMemory(nat, options)));
+    if (nat && options.churnMinutes > 0) {
+      const source = memoryArguments(memoryOf(CHURN));
+      memory.add(memoryName(source));
+      rows.push(...(await watchMemory(nat, source, options)));
+    }
   } finally {
     restore();
   }
   const verdicts = judge(rows);
   const { rounds, seconds } = options;
-  print(rows, verdicts, `${rounds} round(s) of ${seconds} s, one core, ${[...memory].join(', ')}`);
+  const measured = [
+    ...(settings.length > 0 ? [`${rounds} round(s) of ${seconds} s`] : []),
+    ...(options.churnMinutes > 0 ? [`${options.churnMinutes} minute(s) of churn`] : []),
+  ].join(', ');
+  print(rows, verdicts, `${measured}, one core, ${[...memory].join(', ')}`);
   for (const failure of failures) console.error(`failed: ${failure}`);
   if (options.json) {
     const settingsMeasured = {
@@ -126,13 +134,21 @@ function memoryOf(setting: Setting): number {
   return memoryNeeded(setting.flows, capacity(setting));
 }
 
+function memoryName(source: readonly string[]): string {
+  return source[0] === '--no-huge' ? 'without hugepages' : 'hugepages of 2 MiB';
+}
+
 /** New flows make up a tenth of the packets. */
 const CHURN: Setting = { flows: 10_000, burst: 128, newFlows: 0.1 };
 
-function watchMemory(nat: Contender, options: DatapathOptions): Promise<Row[]> {
+function watchMemory(
+  nat: Contender,
+  memory: readonly string[],
+  options: DatapathOptions,
+): Promise<Row[]> {
   progress(`${nat.name}: ${options.churnMinutes} minutes of churn`);
   const run = {
-    ...runOf(CHURN, memoryArguments(memoryOf(CHURN)), options),
+    ...runOf(CHURN, memory, options),
     seconds: options.churnMinutes * 60,
   };
   return memoryChurn(nat, run, churnLibrary(options.build));
@@ -179,7 +195,8 @@ async function takeTurns(
 }
 
 function print(rows: readonly Row[], verdicts: readonly Verdict[], how: string): void {
-  console.log(`\n${how}\n${throughputTable(rows)}`);
+  console.log(`\n${how}`);
+  if (rows.some((row) => row.unit === 'Mpps')) console.log(throughputTable(rows));
   for (const line of [...otherFigures(rows), ...verdictLines(verdicts)]) console.log(line);
 }
 

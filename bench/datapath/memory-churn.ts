@@ -1,20 +1,23 @@
-/** Does memory stay flat while flows come and go for minutes? The composed NAT, alone. */
-import type { Answer, Contender, MemorySample, Run } from './contenders.ts';
+/**
+ * Does memory stay flat while flows come and go for minutes, and how long does the longest pause take?
+ * The composed NAT, alone.
+ */
+import type { Answer, Contender, MemorySample, Run, Setting } from './contenders.ts';
 import { measure } from './measure.ts';
 import { type Row, settingName } from './rows.ts';
-import { slope } from './statistics.ts';
+import { median, quantile, slope } from './statistics.ts';
 
 const SAMPLES = 60;
 
 /** `run.newFlows` says how many of the packets are of new flows. */
 export async function memoryChurn(nat: Contender, run: Run, churn: string): Promise<Row[]> {
   const answer = await measure(nat, { ...run, sampleSeconds: run.seconds / SAMPLES }, churn);
-  return memoryRows(nat.name, run, answer.memory ?? []);
+  return [...memoryRows(nat.name, run, answer.memory ?? []), ...pauseRows(nat.name, run, answer)];
 }
 
 /**
- * Growth of resident memory, and of what JavaScript holds outside its heap, by the line that fits the
- * second half of the samples best: caches and tables fill in the first.
+ * Growth of resident memory, of JavaScript's heap and of what it holds outside, by the line that fits the
+ * second half of the samples best, as caches and tables fill in the first; and the bindings held then.
  */
 export function memoryRows(
   contender: string,
@@ -32,6 +35,33 @@ export function memoryRows(
   };
   return [
     row('resident memory', (sample) => sample.residentBytes),
+    row('heap', (sample) => sample.heapBytes),
     row('external memory', (sample) => sample.externalBytes),
+    heldBindings(contender, { flows, burst, newFlows }, settled),
+  ];
+}
+
+/** How many flows the table holds: steady, it is the rate of new ones by their idle life. */
+function heldBindings(contender: string, at: Setting, samples: readonly MemorySample[]): Row {
+  const held = samples.map(({ bindings }) => bindings);
+  const setting = settingName(at);
+  const value = { median: median(held), p90: quantile(held, 0.9), min: Math.min(...held) };
+  const name = `${contender} ${setting} bindings held`;
+  return { name, contender, setting, ...at, unit: 'records', ...value };
+}
+
+/** Of the whole run, its first minute included. */
+function pauseRows(contender: string, run: Run, answer: Answer): Row[] {
+  const { flows, burst, newFlows } = run;
+  const setting = settingName(run);
+  const row = (what: string, unit: Row['unit'], value = 0): Row => {
+    const name = `${contender} ${setting} churn ${what}`;
+    const only = { median: value, p90: value, min: value };
+    return { name, contender, setting, flows, burst, newFlows, unit, ...only };
+  };
+  return [
+    row('longest pause', 'us', answer.longestPauseMicroseconds),
+    row('lost to pause', 'packets', answer.lostToPause),
+    row('packets', 'packets', answer.packets),
   ];
 }

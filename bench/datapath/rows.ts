@@ -10,7 +10,7 @@ export interface Row extends Setting {
   readonly name: string;
   readonly contender: string;
   readonly setting: string;
-  readonly unit: 'Mpps' | 'bytes/batch' | 'us' | 'packets' | 'KiB/minute';
+  readonly unit: 'Mpps' | 'bytes/batch' | 'us' | 'packets' | 'KiB/minute' | 'records';
   readonly median: number;
   readonly p90: number;
   readonly min: number;

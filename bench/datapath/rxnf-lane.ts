@@ -26,6 +26,7 @@ import { sleeper } from '../../src/instance/lane-loop.ts';
 import { openStore } from '../../src/instance/open-store.ts';
 import { buildFolder, native } from '../../src/native.ts';
 import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
+import { sessionOf } from '../../src/state/sessions.ts';
 import { looked, type RegisterColumns } from '../../src/streams/batch.ts';
 import type { Lane } from '../../src/streams/lane.ts';
 import { noPacket } from '../../src/streams/traits.ts';
@@ -207,8 +208,14 @@ function breatheAndSample(lane: Lane, seconds: number, samples: MemorySample[]):
     if (values['sample-seconds'] === undefined) continue;
     // What a collection would free is not growth.
     globalThis.gc?.();
-    const { rss, external } = process.memoryUsage();
-    samples.push({ seconds: sum.seconds, residentBytes: rss, externalBytes: external });
+    const { rss, heapUsed, external } = process.memoryUsage();
+    samples.push({
+      seconds: sum.seconds,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      externalBytes: external,
+      bindings: bindings === undefined ? 0 : sessionOf(lane, bindings).size(bindings),
+    });
   }
   return sum;
 }
@@ -225,8 +232,11 @@ function store(): Store {
 
 const make = nfs[values.nf];
 if (!make) throw new Error(`--nf ${values.nf}: there are ${Object.keys(nfs).join(', ')}`);
+const nf = make();
+/** The first table of each NF that has any. */
+const [bindings] = nf.tables;
 const ports = openPorts();
-const lane = openLane(make(), store(), {
+const lane = openLane(nf, store(), {
   pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
   ports,
   burst: Number(values.burst),

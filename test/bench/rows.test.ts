@@ -49,13 +49,21 @@ describe('the rows of the datapath benchmark', () => {
     const samples = Array.from({ length: 10 }, (_, i) => ({
       seconds: i * 60,
       residentBytes: i < 5 ? i * 1e9 : 5e9 + i * 2048,
+      heapBytes: 5e6 - i * 1024,
       externalBytes: 7,
+      bindings: i < 5 ? i : 40 + i,
     }));
     const rows = memoryRows('rxnf-nat', { ...setting, newFlows: 0.1 }, samples);
-    expect(rows.map((r) => r.unit)).toEqual(['KiB/minute', 'KiB/minute']);
+    expect(rows.map((r) => r.unit)).toEqual([...Array(3).fill('KiB/minute'), 'records']);
     expect(rows[0]?.median).toBeCloseTo(2);
-    expect(rows[1]?.median).toBeCloseTo(0);
-    expect(judge(rows).map((v) => v.holds)).toEqual([true, true]);
+    expect(rows[1]?.median).toBeCloseTo(-1);
+    expect(rows[2]?.median).toBeCloseTo(0);
+    expect(rows[3]).toMatchObject({
+      name: 'rxnf-nat 10k/128+10% bindings held',
+      median: 47,
+      min: 45,
+    });
+    expect(judge(rows).map((v) => v.holds)).toEqual([true, true, true]);
   });
 });
 
