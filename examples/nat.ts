@@ -15,5 +15,6 @@ export const translator = nat({
 export function openTranslator() {
   const pool = memoryPool(4096);
   const ports = ['lan', 'wan'].map((name) => new MemoryPort({ name, pool }));
-  return openLane(translator, memoryStore(), { pool, ports }); // then: lane.breathe(), again and again
+  const lane = openLane(translator, memoryStore(), { pool, ports }); // then: lane.breathe(), again and again
+  return lane;
 }
