@@ -15,6 +15,11 @@ enum class Found : uint8_t { failed, miss, hit, mismatch };
 }  // namespace
 
 // The keys of one group of partitions: one request.
+//
+// While a slot's keys move from one node to another, one by one, a command that names several of
+// which some are on either side is refused (TRYAGAIN). Then each is asked for by a command of its
+// own: the old owner answers for those that it has, and sends us to the new one (ASK) for the rest,
+// which answers for all, also for those that are nowhere.
 class LookupPart : public Request, public VersionsProof {
  public:
   RemoteLookup *owner = nullptr;
@@ -28,8 +33,16 @@ class LookupPart : public Request, public VersionsProof {
   void decided(bool holds) override;
 
  private:
-  uint32_t next_ = 0;
+  void ask_singly();
+  void encode_singly(Bytes &out);
+  Progress read_singly(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
+                       std::string &why);
+
+  uint32_t next_ = 0;  // reply
   Ending ending_ = Ending::answered;
+  bool singly_ = false, is_asking_ = false;  // the next reply is to ASKING
+  size_t kept_ = 0;                          // entries of earlier rounds
+  std::vector<uint16_t> left_, elsewhere_;   // places behind `from`: asked for, and refused
 };
 
 struct LookupFlight : FlightHead {
@@ -46,7 +59,8 @@ struct LookupFlight : FlightHead {
 void LookupPart::encode(Bytes &out) {
   next_ = 0;
   ending_ = Ending::answered;
-  entries.clear();
+  entries.erase(entries.begin() + static_cast<ptrdiff_t>(kept_), entries.end());
+  if (singly_) return encode_singly(out);
   append_header(out, '*', count + 1);
   append_bulk(out, "MGET");
   const Register &r = flight->batch.registers[owner->config_.reg];
@@ -60,10 +74,59 @@ void LookupPart::encode(Bytes &out) {
   out.produced(static_cast<size_t>(p - begin));
 }
 
+void LookupPart::encode_singly(Bytes &out) {
+  elsewhere_.clear();
+  is_asking_ = false;  // the first reply is the asker's
+  const Register &r = flight->batch.registers[owner->config_.reg];
+  for (size_t i = 0; i < left_.size(); i++) {
+    if (i > 0 && behind_asking) append_command(out, "ASKING");
+    append_header(out, '*', 2);
+    append_bulk(out, "GET");
+    const uint16_t u = flight->order[from + left_[i]];
+    uint8_t *const begin = out.room(2 * KeySpace::bulk_room).data();
+    const uint8_t *p = owner->keys_.bulk(begin, flight->partition[u], r.key[flight->first[u]]);
+    out.produced(static_cast<size_t>(p - begin));
+  }
+}
+
+void LookupPart::ask_singly() {
+  singly_ = asks_otherwise = true;
+  left_.resize(count);
+  for (uint32_t n = 0; n < count; n++) left_[n] = static_cast<uint16_t>(n);
+}
+
+// Replies to the last command too, before what was refused is asked for elsewhere.
+Request::Progress LookupPart::read_singly(resp::Reader &reader, const uint8_t *&at,
+                                          const uint8_t *end, std::string &why) {
+  resp::Token t;
+  while (next_ < left_.size()) {
+    const auto step = reader.next(at, end, t);
+    if (step == resp::Reader::Step::more) return Progress::more;
+    if (step == resp::Reader::Step::broken || !reader.whole()) return Progress::broken;
+    if (is_asking_) {  // where it fails, so does the command behind it
+      is_asking_ = false;
+      continue;
+    }
+    const uint16_t n = left_[next_++];
+    if (t.kind == resp::Kind::blob || t.kind == resp::Kind::null) {
+      if (!flight->cancelled) owner->take(*this, flight->order[from + n], t);
+    } else if (t.kind != resp::Kind::error) {
+      return Progress::broken;
+    } else if (is_to_be_repeated(t, ending_, why)) {
+      elsewhere_.push_back(n);
+    }
+    is_asking_ = behind_asking;
+  }
+  left_.swap(elsewhere_);
+  kept_ = entries.size();
+  return left_.empty() || ending_ != Ending::answered ? Progress::whole : Progress::again;
+}
+
 Request::Progress LookupPart::read(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                                    std::string &why) {
   const uint32_t group = owner->routes_.group(flight->partition[flight->order[from]]);
   owner->server_ms_ = owner->routes_.server_ms(group, owner->now_ns());
+  if (singly_) return read_singly(reader, at, end, why);
   resp::Token t;
   for (;;) {
     const auto step = reader.next(at, end, t);
@@ -73,7 +136,10 @@ Request::Progress LookupPart::read(resp::Reader &reader, const uint8_t *&at, con
       if (!flight->cancelled) owner->take(*this, flight->order[from + next_], t);
       next_++;
     } else if (t.kind == resp::Kind::error && t.depth == 0) {
-      if (is_to_be_repeated(t, ending_, why)) return Progress::again;
+      if (is_to_be_repeated(t, ending_, why)) {
+        if (is_split(t)) ask_singly();
+        return Progress::again;
+      }
     } else if (t.kind != resp::Kind::array || t.value != count) {
       return Progress::broken;
     }
@@ -82,6 +148,8 @@ Request::Progress LookupPart::read(resp::Reader &reader, const uint8_t *&at, con
 }
 
 void LookupPart::settled(Fate fate) {
+  singly_ = asks_otherwise = false;
+  kept_ = 0;
   const Ending ending = ending_of(fate, ending_);
   if (ending != Ending::answered)
     for (uint32_t n = 0; n < count; n++) {

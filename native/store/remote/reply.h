@@ -25,6 +25,11 @@ inline bool is_elsewhere(const resp::Token &error) {
   return cluster::is_for_another_node(cluster::read_refusal(error.text()).refusal);
 }
 
+// True where the keys of a command are on both sides of a slot that moves.
+inline bool is_split(const resp::Token &error) {
+  return cluster::read_refusal(error.text()).refusal == cluster::Refusal::try_again;
+}
+
 // Reads a reply that nobody is interested in, beyond whether to ask again.
 inline Request::Progress pass_over(resp::Reader &reader, const uint8_t *&at, const uint8_t *end,
                                    std::string &why) {

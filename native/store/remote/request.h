@@ -44,6 +44,11 @@ class Request {
   bool sent_once = false;  // it may have been performed
   bool repeated = false;   // so it was when it was encoded last
   uint32_t group = 0;      // set by routes
+  // Set by Asking, which precedes the first command only: each other one needs an ASKING of its
+  // own.
+  bool behind_asking = false;
+  // Set with `again`: it asks otherwise the next time, and need not wait for that.
+  bool asks_otherwise = false;
 };
 
 }  // namespace rxnf::remote

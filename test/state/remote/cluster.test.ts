@@ -150,6 +150,55 @@ describe.each(serverKinds())('A %s cluster', (kind) => {
     expect(clients.flatMap(reasonsOf)).toEqual([]);
   }, 60_000);
 
+  it('answers for every key, there or not, while a slot stands half moved', async () => {
+    cluster = await StoreCluster.start({ kind });
+    bench = benchOn(cluster.url, { partitions: 1 });
+    const client = bench.client([entries, committed]);
+    const there = Array.from({ length: 20 }, (_, n) => n + 1);
+    const absent = there.map((key) => key + 100);
+    for (const key of there) await write(client, entries, key, key * 3);
+    const [slot] = (await slotsOf(cluster.primaries[0])) as [number];
+    const from = await cluster.ownerOf(slot);
+    const to = cluster.primaries.find((node) => node !== from) as ClusterNode;
+    await to.control.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+    await from.control.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+    const names = (await from.control.keysBuffer('{00}entry/*')).slice(0, there.length / 2);
+    const migrate = ['MIGRATE', '127.0.0.1', to.server.port, '', 0, 5000, 'KEYS'] as const;
+    await from.control.call(...migrate, ...names);
+
+    const lookUp = async (keys: readonly number[]) => {
+      const rows = await client.batch(entries, keys).lookup();
+      const found = rows.rows.map(({ state, value }) => (state === 'hit' ? value : state));
+      rows.end();
+      return found;
+    };
+    const values = there.map((key) => key * 3);
+    const misses = absent.map(() => 'miss');
+    expect(await lookUp(there)).toEqual(values);
+    expect(await lookUp(absent.slice(0, 1))).toEqual(['miss']);
+    expect(await lookUp(absent)).toEqual(misses);
+    expect(await lookUp([...there.slice(5, 17), ...absent.slice(0, 12)])).toEqual([
+      ...values.slice(5, 17),
+      ...misses.slice(0, 12),
+    ]);
+    expect(reasonsOf(client)).toEqual([]);
+    for (const word of ['TRYAGAIN', 'ASK'])
+      expect(await refusals(cluster.nodes, word), word).toBeGreaterThan(0);
+    // Several at once, in order.
+    const batches = [there, absent, there].map((keys) => client.batch(entries, keys));
+    const done = batches.map((rows) => rows.startLookup());
+    await bench.until('all of them', () => done.every((isDone) => isDone()));
+    expect(batches.map((rows) => rows.rows.map(({ state }) => state))).toEqual([
+      there.map(() => 'hit'),
+      misses,
+      there.map(() => 'hit'),
+    ]);
+    for (const rows of batches) rows.end();
+    await cluster.moveSlot(slot, to);
+    expect(await lookUp(there)).toEqual(values);
+    expect(await write(client, entries, 200, 1)).toMatchObject({ state: 'hit', dropped: false });
+  }, 60_000);
+
   it('is followed to a node that joined later, which gets the functions', async () => {
     cluster = await StoreCluster.start({ kind });
     bench = benchOn(`redis+cluster://127.0.0.1:${cluster.primaries[0]?.server.port}`);

@@ -19,6 +19,7 @@ class Asking : public Request {
     is_asked_ = false;
     append_command(out, "ASKING");
     inner_->repeated = repeated;
+    inner_->behind_asking = true;
     inner_->encode(out);
     inner_->sent_once = true;
   }
@@ -35,6 +36,7 @@ class Asking : public Request {
   Request &unwrap() override {
     Request &inner = *inner_;
     inner_ = nullptr;
+    inner.behind_asking = false;
     return inner;
   }
 

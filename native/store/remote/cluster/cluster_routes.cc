@@ -164,6 +164,9 @@ bool ClusterRoutes::take(Node &from, Request &request, const std::string &error,
     Asking &wrapped = asking();
     wrapped.wrap(asked);
     node(to).connection.forward(wrapped, now_ns);
+  } else if (r.refusal == Refusal::try_again && asked.asks_otherwise) {
+    asked.asks_otherwise = false;
+    node_of(asked.group).connection.forward(asked, now_ns);
   } else {
     wait(asked, now_ns);
   }
