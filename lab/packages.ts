@@ -13,18 +13,29 @@ import { cache } from './cache.ts';
 import { StepError, step } from './step.ts';
 
 const folder = join(cache, 'apt');
-const mirror = process.env['RXNF_LAB_MIRROR'] ?? 'http://deb.debian.org/debian';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const listsDays = 7; // how old package lists may be
 
-const suites = [
+const suites = (mirror: string) => [
   `deb [signed-by=${keyring}] ${mirror} bookworm main`,
   `deb [signed-by=${keyring}] ${mirror} bookworm-backports main`,
   `deb-src [signed-by=${keyring}] ${mirror} trixie main`,
   // Where a mirror lists a version of trixie that it has not got yet.
   `deb-src [signed-by=${keyring}] ${mirror} forky main`,
 ];
-const list = `${suites.join('\n')}\n`;
+
+/** Where this machine has its own packages from, or RXNF_LAB_MIRROR. */
+async function findMirror(): Promise<string> {
+  const said = process.env['RXNF_LAB_MIRROR'];
+  if (said !== undefined) return said;
+  const format = ['--format', '$(RELEASE) $(REPO_URI)', 'Created-By: Packages'];
+  const targets = await step('looking up the mirror', ['apt-get', 'indextargets', ...format]);
+  const uri = /^(?:bookworm|trixie|forky|sid|stable|testing|unstable) (\S+)$/m.exec(targets)?.[1];
+  if (uri === undefined) {
+    throw new Error('apt has no mirror of Debian; to mend it: RXNF_LAB_MIRROR=URL npm run lab');
+  }
+  return uri.replace(/\/$/, '');
+}
 
 const options = Object.entries({
   'Dir::State': join(folder, 'state'),
@@ -43,6 +54,7 @@ const options = Object.entries({
 /** Refreshes the package lists when they are old. */
 export async function refreshPackages(): Promise<void> {
   const stamp = join(folder, 'refreshed');
+  const list = `${suites(await findMirror()).join('\n')}\n`;
   const fresh =
     existsSync(stamp) &&
     readFileSync(stamp, 'utf8') === list &&

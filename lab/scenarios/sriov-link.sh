@@ -14,7 +14,7 @@ for port in inside outside; do
   until_true 20 grep -q "\"event\":\"reset\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
   until_true 20 grep -q "\"event\":\"link-up\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
 done
-outside there "$(way 0 1)"
+(outside there "$(way 0 1)") || refuse "$(cat /run/work/one.log)"
 outside exchange "$(way 0 1)" 6 3
 nat_end one
 wait "$nat" || refuse "$(cat /run/work/one.log)"

@@ -56,8 +56,12 @@ constexpr uint32_t leave_polls_most = 1'000;
 constexpr uint64_t reset_retry_microseconds = 1'000'000;
 
 // To poll the link of a virtual function this driver reads the mailbox, and so takes the message of
-// a reset from its own handler of it. But a reset takes the link down for a moment, too.
+// a reset from its own handler of it; but a reset takes the link down for a moment, too. And it
+// starts in silence where the physical function does not hear it, which has its link up before it
+// listens: so it is started again, a few times, until something arrives.
 constexpr std::string_view misses_resets = "net_e1000_igb_vf";
+constexpr uint64_t confirm_microseconds = 1'000'000;
+constexpr uint32_t unheard_most = 5;
 
 std::string known_devices() {
   std::string names;
@@ -193,6 +197,7 @@ int Port::open_queue(uint16_t index, rxnf_queue *out, rxnf_error *error) {
 
 int Port::close(rxnf_error *error) {
   rte_eal_alarm_cancel(restart, this);
+  rte_eal_alarm_cancel(confirm, this);
   const std::lock_guard lock(device_in_use_);
   mark_gone();
   if (!open_) return 0;
@@ -255,6 +260,24 @@ void Port::restart(void *self) {
   port.resets_.fetch_add(1, std::memory_order_relaxed);
   port.restarting_.store(false);
   port.gate_.open();
+  if (!port.misses_resets_) return;
+  port.received_before_ = port.received();
+  rte_eal_alarm_set(confirm_microseconds, confirm, self);
+}
+
+void Port::confirm(void *self) {
+  auto &port = *static_cast<Port *>(self);
+  const std::lock_guard lock(port.device_in_use_);
+  if (!port.is_there()) return;
+  const bool heard = port.received() != port.received_before_;
+  port.unheard_ = heard ? 0 : port.unheard_ + 1;
+  if (!heard && port.unheard_ < unheard_most) port.set_up_anew();
+  if (port.unheard_ == unheard_most) port.unheard_ = 0;  // nobody sends: it is as good as it gets
+}
+
+uint64_t Port::received() const {
+  rte_eth_stats stats;
+  return rte_eth_stats_get(ethdev_, &stats) == 0 ? stats.ipackets : 0;
 }
 
 int Port::reset_device(rxnf_error *error) {

@@ -56,6 +56,8 @@ class Port {
   void ask_device();
   static void let_go(void *port);
   static void restart(void *port);
+  static void confirm(void *port);
+  uint64_t received() const;
   bool lanes_left();
   int set_up(rxnf_error *error);
   int set_up_queues(rxnf_error *error);
@@ -69,7 +71,9 @@ class Port {
   // taken.
   Gate gate_;
   std::atomic<bool> gone_{false}, restarting_{false};
-  uint32_t leaving_polls_ = 0;  // of the thread that events and alarms run on
+  // Of the thread that events and alarms run on.
+  uint32_t leaving_polls_ = 0, unheard_ = 0;
+  uint64_t received_before_ = 0;
   std::atomic<uint64_t> resets_{0};
   std::mutex device_in_use_, counting_;
   DeviceCounters counters_{}, asked_{};
