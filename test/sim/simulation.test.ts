@@ -51,6 +51,7 @@ describe('a planted mistake', () => {
     ['edit-before-decide', 1, 3],
     ['forgotten-answers', 8, 4],
     ['unproved-change', 52, 10],
+    ['timeout-as-proof', 2, 4],
   ])('is found: %s, seed %i, promise %i', (name, seed, promise) => {
     expect(simulate(planOf(seed), bugs[name])).toMatchObject({ promise });
     expect(simulate(planOf(seed))).toBeUndefined();
