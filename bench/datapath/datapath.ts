@@ -16,6 +16,7 @@ import {
   type Contender,
   capacity,
   contenders,
+  type MemorySample,
   missing,
   type Run,
   type Setting,
@@ -23,7 +24,7 @@ import {
 import { hugepagesNeeded, memoryArguments, memoryNeeded } from './eal.ts';
 import { reserveHugepages } from './hugepages.ts';
 import { measure } from './measure.ts';
-import { memoryChurn } from './memory-churn.ts';
+import { memoryChurn, type Watched } from './memory-churn.ts';
 import { metadata } from './metadata.ts';
 import { otherFigures, throughputTable, verdictLines } from './report.ts';
 import { type Row, rowsOf, settingName } from './rows.ts';
@@ -72,6 +73,7 @@ export async function datapath(options: DatapathOptions): Promise<number> {
   const restore = reserveHugepages(hugepagesNeeded(most));
   const about = metadata(root);
   const rows: Row[] = [];
+  const samples: MemorySample[] = [];
   const failures: string[] = [];
   const memory = new Set<string>();
   try {
@@ -85,7 +87,9 @@ export async function datapath(options: DatapathOptions): Promise<number> {
     if (nat && options.churnMinutes > 0) {
       const source = memoryArguments(memoryOf(CHURN));
       memory.add(memoryName(source));
-      rows.push(...(await watchMemory(nat, source, options)));
+      const watched = await watchMemory(nat, source, options);
+      rows.push(...watched.rows);
+      samples.push(...watched.samples);
     }
   } finally {
     restore();
@@ -108,6 +112,7 @@ export async function datapath(options: DatapathOptions): Promise<number> {
     const document = {
       metadata: { ...about, ...settingsMeasured },
       rows,
+      ...(samples.length > 0 && { churn: samples }),
       bars: verdicts,
       failures,
     };
@@ -145,7 +150,7 @@ function watchMemory(
   nat: Contender,
   memory: readonly string[],
   options: DatapathOptions,
-): Promise<Row[]> {
+): Promise<Watched> {
   progress(`${nat.name}: ${options.churnMinutes} minutes of churn`);
   const run = {
     ...runOf(CHURN, memory, options),

@@ -9,10 +9,17 @@ import { median, quantile, slope } from './statistics.ts';
 
 const SAMPLES = 60;
 
+export interface Watched {
+  readonly rows: readonly Row[];
+  readonly samples: readonly MemorySample[];
+}
+
 /** `run.newFlows` says how many of the packets are of new flows. */
-export async function memoryChurn(nat: Contender, run: Run, churn: string): Promise<Row[]> {
+export async function memoryChurn(nat: Contender, run: Run, churn: string): Promise<Watched> {
   const answer = await measure(nat, { ...run, sampleSeconds: run.seconds / SAMPLES }, churn);
-  return [...memoryRows(nat.name, run, answer.memory ?? []), ...pauseRows(nat.name, run, answer)];
+  const samples = answer.memory ?? [];
+  const rows = [...memoryRows(nat.name, run, samples), ...pauseRows(nat.name, run, answer)];
+  return { rows, samples };
 }
 
 /**
