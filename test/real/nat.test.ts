@@ -65,7 +65,7 @@ describe.skipIf(missing.length > 0).each<Device>(['af_packet', 'af_xdp'])(
 
     it('carries echoes of every size up to the MTU', async () => {
       for (const size of [0, 1, 56, 1000, 1472]) {
-        const ping = ['ping', '-nq', '-c', '3', '-i', '0.1', '-W', '2', '-M', 'do'];
+        const ping = ['ping', '-nq', '-c', '3', '-i', '0.1', '-w', '10', '-M', 'do'];
         const output = await used.lab.must([...ping, '-s', String(size), server]);
         expect(output, `${size} bytes`).toContain('3 received, 0% packet loss');
       }
