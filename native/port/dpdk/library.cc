@@ -2,7 +2,7 @@
 #include "port/dpdk.h"
 #include "port/dpdk/eal.h"
 #include "port/dpdk/pool.h"
-#include "port/dpdk/port.h"
+#include "port/dpdk/ports.h"
 
 namespace rxnf::dpdk {
 namespace {

@@ -1,5 +1,5 @@
-// An ethdev as a port of one or more queues. Ports are opened, started and closed by one thread;
-// its queues are polled by others.
+// An ethdev as a port of one or more queues, polled by a lane each, while the device may be reset
+// or taken away.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -84,11 +84,5 @@ class Port {
   bool open_ = false;
   std::vector<std::unique_ptr<Queue>> queues_;
 };
-
-int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxnf_error *error);
-int start_port(uint16_t ethdev, uint32_t *filtered, rxnf_error *error);
-int open_queue(uint16_t ethdev, uint16_t queue, rxnf_queue *out, rxnf_error *error);
-int close_port(uint16_t ethdev, rxnf_error *error);
-void close_ports();
 
 }  // namespace rxnf::dpdk
