@@ -57,11 +57,8 @@ export async function runGuest(
   scenarios: readonly Scenario[],
   tell: (result: Result) => void,
 ): Promise<void> {
-  for (
-    let boots = 1;
-    !(await bootAndRun(surroundings, scenarios, tell, boots === bootsMost));
-    boots++
-  ) {
+  for (let boot = 1; boot <= bootsMost; boot++) {
+    if (await bootAndRun(surroundings, scenarios, tell, boot === bootsMost)) return;
     console.log(`lab: a guest did not come up in ${bootSeconds} s; booting it once more`);
   }
 }

@@ -191,11 +191,15 @@ function openDpdkPort({ spec, ethdev, frames }: PlannedPort, config: PortsConfig
       frames,
     });
   } catch (error) {
-    const { field = 'device', message: problem } = error as Error & { field?: string };
+    const { code, field = 'device', message: problem } = error as DpdkError;
+    if (code !== 'ERR_DPDK') throw error;
     const mend = refusedMends[field] ?? 'see what DPDK said of it';
     throw new PortsError([{ field: `ports.${spec.name}.${field}`, problem, mend }]);
   }
 }
+
+/** As the addon throws it. */
+type DpdkError = Error & { readonly code?: string; readonly field?: string };
 
 /** For settings that only the device itself can refuse. */
 const refusedMends: Readonly<Record<string, string>> = {

@@ -8,12 +8,12 @@ import { systemVfMachine } from './vf/machine.ts';
 const root = '/sys/bus/pci/devices';
 
 export function readPciDevices(): PciDevice[] {
-  const settings = cardSettings();
+  const settings = settingsByCards();
   return entries(root).map((address) => {
     const path = `${root}/${address}`;
-    const ofCard = settings.get(address);
+    const cardSettings = settings.get(address);
     return {
-      ...(ofCard !== undefined && { ofCard }),
+      ...(cardSettings !== undefined && { cardSettings }),
       address,
       class: Number(textOf(`${path}/class`) ?? 0) >> 16,
       vendor: identifier(`${path}/vendor`),
@@ -28,10 +28,10 @@ export function readPciDevices(): PciDevice[] {
   });
 }
 
-type CardSettings = NonNullable<PciDevice['ofCard']>;
+type CardSettings = NonNullable<PciDevice['cardSettings']>;
 
 /** By the virtual function's address; none where `ip` cannot tell. */
-function cardSettings(): Map<string, CardSettings> {
+function settingsByCards(): Map<string, CardSettings> {
   const machine = systemVfMachine();
   const able = allPhysicalFunctions(machine).filter(({ count }) => count > 0);
   try {

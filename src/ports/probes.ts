@@ -47,7 +47,11 @@ export interface PciDevice {
   readonly virtualFunctionsMost: number;
   readonly isVirtualFunction: boolean;
   /** What its card has set for a virtual function, where the kernel can be asked. */
-  readonly ofCard?: { readonly mac?: string; readonly vlan?: number; readonly trust?: boolean };
+  readonly cardSettings?: {
+    readonly mac?: string;
+    readonly vlan?: number;
+    readonly trust?: boolean;
+  };
 }
 
 export interface HugepageSize {

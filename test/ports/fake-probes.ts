@@ -23,7 +23,7 @@ export const virtualFunction: PciDevice = {
   virtualFunctions: 0,
   virtualFunctionsMost: 0,
   isVirtualFunction: true,
-  ofCard: { mac: '02:00:00:00:01:01', vlan: 100, trust: true },
+  cardSettings: { mac: '02:00:00:00:01:01', vlan: 100, trust: true },
 };
 
 const softwareDrivers = [

@@ -1,6 +1,7 @@
 /**
- * Puts a dump back onto a server, or a cluster of them, by the functions that instances write with. Schemas are registered
- * first: a dump that knows a record otherwise than the server is refused before anything is written.
+ * Puts a dump back onto a server, or a cluster of them, by the functions that instances write with.
+ * Schemas are registered first: a dump that knows a record otherwise than the server is refused before
+ * anything is written.
  */
 import type { Redis } from 'ioredis';
 import { RestoreError } from '../record-text.ts';
