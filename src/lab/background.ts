@@ -63,6 +63,13 @@ export class BackgroundProcess {
     return this.#ending === undefined;
   }
 
+  /** What it is, whether it runs, and the end of what it said: for messages. */
+  get account(): string {
+    const state = this.#ending === undefined ? 'running' : JSON.stringify(this.#ending);
+    const said = `stdout: ${this.#stdout.slice(-4000)}\nstderr: ${this.#stderr.slice(-4000)}`;
+    return `${this.command} (${state})\n${said}`;
+  }
+
   get stdout(): string {
     return this.#stdout;
   }
@@ -87,9 +94,9 @@ export class BackgroundProcess {
       const running = this.running;
       const value = await condition();
       if (value !== undefined && value !== false) return value;
-      if (!running) throw new Error(`ended before ${what}: ${this.#report()}`);
+      if (!running) throw new Error(`ended before ${what}: ${this.account}`);
       if (performance.now() > deadline) {
-        throw new Error(`no ${what} within ${limitSeconds} s: ${this.#report()}`);
+        throw new Error(`no ${what} within ${limitSeconds} s: ${this.account}`);
       }
       await sleep(25);
     }
@@ -117,9 +124,5 @@ export class BackgroundProcess {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
-  }
-
-  #report(): string {
-    return `${this.command}\nstdout: ${this.#stdout.slice(-4000)}\nstderr: ${this.#stderr.slice(-4000)}`;
   }
 }

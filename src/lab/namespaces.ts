@@ -43,6 +43,9 @@ export interface RunOptions {
 /** Output kept of one command: far above what any of the tools prints. */
 const outputLimit = 8 * 1024 * 1024;
 
+/** For all to end by themselves, or by their group's end. */
+const politeMilliseconds = 3000;
+
 /** Every feature of a veth that would defer a checksum or join packets (`ethtool -k`). */
 const offloadsOff = [
   'rx',
@@ -162,8 +165,11 @@ export class Namespaces {
   /** Ends every process inside, politely first, and deletes the namespaces with their links. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    await Promise.allSettled([...this.#background].map((it) => it.stop('SIGTERM', 2)));
+    const stops = Promise.allSettled([...this.#background].map((it) => it.stop('SIGTERM', 2)));
+    // What a process left behind, in a group of its own, holds its output open: that ends with the rest.
+    await Promise.race([stops, sleep(politeMilliseconds, undefined, { ref: false })]);
     this.#destroy();
+    await stops;
     process.off('exit', this.#atExit);
     await sleep(0);
   }

@@ -122,7 +122,9 @@ export class Pair {
       this.directory,
       this.#configuration(which),
       `instance-${which}`,
-    );
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.#splitter.account}`);
+    });
     this.#instances[which] = instance;
     this.started.push(instance);
     await this.#splitter.until(

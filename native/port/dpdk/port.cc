@@ -117,9 +117,16 @@ void Port::mark_gone() {
   gate_.shut();
 }
 
-bool Port::lanes_left() {
-  return std::ranges::all_of(queues_, [](const auto &queue) { return queue->left(); }) ||
-         ++leaving_polls_ > leave_polls_most;
+bool Port::lanes_left() const {
+  return std::ranges::all_of(queues_, [](const auto &queue) { return queue->left(); });
+}
+
+bool Port::lanes_left_or_late() { return lanes_left() || ++leaving_polls_ > leave_polls_most; }
+
+bool Port::has_lost_link() const {
+  rte_eth_link link{};
+  return is_there() && rte_eth_link_get_nowait(ethdev_, &link) == 0 &&
+         link.link_status == RTE_ETH_LINK_DOWN;
 }
 
 void Port::give_back() {
@@ -130,7 +137,7 @@ void Port::give_back() {
 
 void Port::let_go(void *self) {
   auto &port = *static_cast<Port *>(self);
-  if (!port.lanes_left()) {
+  if (!port.lanes_left_or_late()) {
     rte_eal_alarm_set(leave_poll_microseconds, let_go, self);
     return;
   }
@@ -148,7 +155,7 @@ void Port::set_up_anew() {
 
 void Port::restart(void *self) {
   auto &port = *static_cast<Port *>(self);
-  if (!port.lanes_left()) {
+  if (!port.lanes_left_or_late()) {
     rte_eal_alarm_set(leave_poll_microseconds, restart, self);
     return;
   }

@@ -42,6 +42,11 @@ class Port {
   // The kernel wants the device back: it is closed when the lanes have left it, and let go of,
   // which whoever unbinds it waits for.
   void give_back();
+  // The device said that its link is down, and it is not being closed: lanes may still be inside.
+  bool has_lost_link() const;
+  void ask_lanes() { gate_.turn_on(); }
+  // All lanes have asked for the device anew since they were asked to, or since it was shut.
+  bool lanes_left() const;
   // The physical function under a virtual one was reset, and this one with it: it is set up anew
   // when the lanes have left it, again and again until the physical function is back.
   void set_up_anew();
@@ -58,7 +63,7 @@ class Port {
   static void restart(void *port);
   static void confirm(void *port);
   uint64_t received() const;
-  bool lanes_left();
+  bool lanes_left_or_late();
   int set_up(rxnf_error *error);
   int set_up_queues(rxnf_error *error);
   int start_device(bool *filtered, rxnf_error *error);

@@ -2,13 +2,19 @@
 
 #include <rte_ethdev.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <memory>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 #include "port/dpdk/eal.h"
 #include "port/dpdk/error.h"
+#include "port/dpdk/memif.h"
 #include "port/dpdk/pool.h"
 #include "port/dpdk/port.h"
 
@@ -19,6 +25,7 @@ namespace {
 // the process exits, finds its port gone instead of finding freed memory.
 auto &ports = *new std::array<std::unique_ptr<Port>, RTE_MAX_ETHPORTS>;
 auto &closed = *new std::vector<std::unique_ptr<Port>>;
+std::mutex changing;  // EAL's thread looks at the ports while one thread opens and closes them
 
 std::string known_devices() {
   std::string names;
@@ -37,6 +44,23 @@ int no_such_port(uint16_t ethdev, rxnf_error *error) {
   return fail(error, ENODEV, "port %u is not open", ethdev);
 }
 
+// Returns when no lane is inside a device any more whose link was up and is down; after a second in
+// any case, as a lane that does not come by in that time waits for something else, or has ended.
+void wait_for_lanes_of_lost_links() {
+  using namespace std::chrono_literals;
+  std::vector<Port *> lost;
+  {
+    const std::lock_guard lock(changing);
+    for (const auto &port : ports)
+      if (port != nullptr && port->has_lost_link()) lost.push_back(port.get());
+  }
+  for (Port *port : lost) port->ask_lanes();
+  const auto last = std::chrono::steady_clock::now() + 1s;
+  while (!std::ranges::all_of(lost, [](const Port *port) { return port->lanes_left(); }) &&
+         std::chrono::steady_clock::now() < last)
+    std::this_thread::sleep_for(50us);
+}
+
 }  // namespace
 
 int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxnf_error *error) {
@@ -52,6 +76,9 @@ int open_port(const rxnf_dpdk_port_config *config, rxnf_dpdk_port_info *out, rxn
   if (ports[id] != nullptr) return fail(error, EBUSY, "%s is open already", config->device);
   auto port = std::make_unique<Port>(id, *config);
   if (int r = port->configure(out, error); r != 0) return r;
+  if (std::strcmp(out->driver, "net_memif") == 0)
+    wait_before_memif_unmaps(wait_for_lanes_of_lost_links);
+  const std::lock_guard lock(changing);
   ports[id] = std::move(port);
   return 0;
 }
@@ -74,6 +101,7 @@ int close_port(uint16_t ethdev, rxnf_error *error) {
   Port *port = find(ethdev);
   if (port == nullptr) return no_such_port(ethdev, error);
   const int r = port->close(error);
+  const std::lock_guard lock(changing);
   closed.push_back(std::move(ports[ethdev]));
   return r;
 }

@@ -23,7 +23,7 @@ class alignas(64) Queue {
   // Called when the port starts: the device's own counts begin here.
   void open_baseline();
   rxnf_queue interface();
-  // The lane is not inside, nor will it go in while the port's gate is shut.
+  // The lane has left what it was inside when the gate last turned.
   bool left() const { return pass_.knows(); }
 
  private:
