@@ -2,13 +2,15 @@
  * The checkout as disks. Over 9p each file costs the guest some ten milliseconds, and Node opens
  * thousands: so what it reads comes as two file systems, mounted where the same files are here.
  *
- * - the packages, made anew when package-lock.json changes;
+ * - the packages, those that the checkout imports in one file each, made anew when package-lock.json
+ *   changes;
  * - the rest, made for every run, with Node's compile cache: an emulated processor takes longer to
  *   strip and compile the code than to run it.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundlePackages } from './bundles.ts';
 import { cache, part } from './cache.ts';
 import { step } from './step.ts';
 
@@ -27,11 +29,17 @@ const checkoutLeftOut = ['./.git', './node_modules', './build', './dist'];
 const built = ['rxnf.node', 'librxnf_dpdk.so', 'librxnf_rdma.so', 'test/rdma_live'];
 
 export async function prepareDisks(checkout: string): Promise<Disks> {
-  const lock = readFileSync(join(checkout, 'package-lock.json'), 'utf8');
-  const packages = await part('packages', lock, async (folder) => {
-    await pack(join(checkout, 'node_modules'), packagesLeftOut, folder, async () => undefined);
+  const madeFrom = ['package-lock.json', 'lab/bundles.ts'];
+  const stamp = madeFrom.map((name) => readFileSync(join(checkout, name), 'utf8')).join('\n');
+  const packages = await part('packages', stamp, async (folder) => {
+    const bundles = join(folder, 'bundles');
+    const names = await bundlePackages(checkout, bundles);
+    await pack(join(checkout, 'node_modules'), packagesLeftOut, folder, async (tree) => {
+      for (const name of names) rmSync(join(tree, name), { recursive: true });
+      await copy(`${bundles}/.`, tree);
+    });
   });
-  const compiled = await compile(checkout);
+  const compiled = await compile(checkout, join(packages, 'bundles'));
   const folder = mkdtempSync(join(cache, 'checkout-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   await pack(checkout, checkoutLeftOut, folder, async (tree) => {
@@ -79,18 +87,19 @@ nat: { inside: [inside], outside: outside, pool: [198.18.0.1] }
 `;
 
 /** Has Node compile what instances run; entries are found by path and content. */
-async function compile(checkout: string): Promise<string> {
+async function compile(checkout: string, bundles: string): Promise<string> {
   const folder = join(cache, 'compiled');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'rxnf-lab-'));
   const file = join(work, 'nat.yaml');
   writeFileSync(file, configuration(work));
-  const program = [process.execPath, '--conditions=source', 'src/cli/main.ts', 'run', file];
+  const how = ['--import=./lab/with-bundles.ts', '--conditions=source'];
+  const program = [process.execPath, ...how, 'src/cli/main.ts', 'run', file];
   try {
     await step('compiling what the guest runs', program, {
       cwd: checkout,
-      env: { NODE_COMPILE_CACHE: folder },
+      env: { NODE_COMPILE_CACHE: folder, LAB_BUNDLES: bundles },
     });
   } finally {
     rmSync(work, { recursive: true });

@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    experimental: { viteModuleRunner: false },
     pool: 'forks',
     execArgv: ['--conditions=source'],
     include: ['lab/tests/*.test.ts'],

@@ -2,7 +2,7 @@
  * Connections of the control side. A command is sent once: nothing is queued while the server is away
  * and nothing is sent again after a reconnect, since an increment might then count twice.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
 export interface Node {
   readonly host: string;
@@ -49,7 +49,9 @@ export async function withServer<T>(
   const { timeoutMilliseconds = 2000 } = access;
   const options = optionsOf(access, node);
   const peer = node ? nodeName(node) : (options.path ?? `${options.host}:${options.port}`);
-  const server = new Redis({
+  // Loaded when it is needed: lanes whose state is elsewhere start sooner without.
+  const client = await import('ioredis');
+  const server = new client.Redis({
     ...options,
     lazyConnect: true,
     enableOfflineQueue: false,
