@@ -73,4 +73,20 @@ inline uint64_t decrement_ttl(uint8_t *ip) {
   return wire::delta16(was, static_cast<uint16_t>(was - 1));
 }
 
+// Replaces one end of a TCP or UDP packet over IPv4, the source's or the destination's (1), and
+// takes one off its TTL. Nothing branches on either, since both come mixed.
+inline void replace_end(uint8_t *ip, uint8_t *l4, uint32_t destination, uint32_t udp,
+                        uint32_t address, uint16_t port) {
+  using namespace wire;
+  uint8_t *const address_at = ip + 12 + 4 * destination, *const port_at = l4 + 2 * destination;
+  const uint64_t addresses = delta32(load<uint32_t>(address_at), address);
+  const uint64_t ports = delta16(load<uint16_t>(port_at), port);
+  const uint64_t life = decrement_ttl(ip);
+  store(ip + 10, update(load<uint16_t>(ip + 10), addresses + life));
+  store(address_at, address);
+  store(port_at, port);
+  update_transport(l4 + tcp_fields.checksum - (tcp_fields.checksum - udp_fields.checksum) * udp,
+                   udp, addresses + ports);
+}
+
 }  // namespace rxnf

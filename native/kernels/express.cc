@@ -108,16 +108,7 @@ inline bool ExpressKernel::finish(const Found &f, uint32_t entry, const ExpressL
     return false;
 
   if (lane.refresh) table.touch(e, now);
-  const uint32_t udp = ip[9] == protocol_udp;
-  uint8_t *const address_at = ip + End<outbound>::address, *const port_at =
-                                                               l4 + End<outbound>::port;
-  const uint64_t addresses = delta32(load<uint32_t>(address_at), address);
-  const uint64_t ports = delta16(load<uint16_t>(port_at), port);
-  const uint64_t life = decrement_ttl(ip);
-  store(ip + 10, update(load<uint16_t>(ip + 10), addresses + life));
-  store(address_at, address);
-  store(port_at, port);
-  update_transport(l4 + 16 - 10 * udp, udp, addresses + ports);
+  replace_end(ip, l4, !outbound, ip[9] == protocol_udp, address, port);
   std::memcpy(p, &way->link, 12);
   verdict = verdict::forward(way->egress);
   return true;

@@ -4,10 +4,14 @@ import {
   applyEdits,
   drop,
   ipv4,
+  type Lane,
   lookupState,
+  neighbourTable,
   type Packet,
+  type Pipeline,
   port,
   record,
+  route,
   table,
   transform,
   translate,
@@ -15,6 +19,9 @@ import {
   writeState,
 } from 'rxnf';
 import { describe, expect, it } from 'vitest';
+import { neighbourKey } from '../../src/nfs/router/neighbours.ts';
+import { localSessionOf } from '../../src/state/sessions.ts';
+import type { AnyTable } from '../../src/state/table.ts';
 import { formatIpv4 } from '../../src/wire/address.ts';
 import { fragment } from '../../src/wire/frame.ts';
 import { formatText, parseText } from '../../src/wire/text.ts';
@@ -30,14 +37,30 @@ const endpoint = fc.record({
   port: fc.oneof(fc.nat(0xffff), fc.constantFrom(0, 1, 0xffff)),
 });
 
+const neighbours = neighbourTable('neighbour', 16, 60);
+const gateway = 0xc0a80001;
+
+/** Every destination is behind one gateway out of `out`. */
+function oneHop(lane: Lane): Pipeline {
+  const link = Uint8Array.from([2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+  localSessionOf(lane).put(neighbours as AnyTable, neighbourKey(1, gateway), link, 1);
+  const everywhere = { address: 0, length: 0, port: 'out', via: gateway };
+  return (packets) => packets.pipe(route({ neighbours, routes: [everywhere] }));
+}
+
+const asIs: Pipeline = (packets) => packets;
+
 /** One pipeline for all runs: what it stages is set before each packet. */
-function translator() {
+function translator(before: (lane: Lane) => Pipeline = () => asIs) {
   const next: { source?: Endpoint; destination?: Endpoint } = {};
   const stage = (packet: Packet): void => {
     if (next.source) packet.setSource(next.source.address, next.source.port);
     if (next.destination) packet.setDestination(next.destination.address, next.destination.port);
   };
-  const harness = bench(() => (packets) => packets.pipe(transform(stage), applyEdits()));
+  const harness = bench((lane) => {
+    const first = before(lane);
+    return (packets) => first(packets).pipe(transform(stage), applyEdits());
+  });
   const run = (text: string, source?: Endpoint, destination?: Endpoint): string | undefined => {
     Object.assign(next, { source, destination });
     return send(harness, text)[0];
@@ -74,6 +97,27 @@ describe('applyEdits', () => {
         const before = `${text(from)} > ${text(to)} ${rest} hex="${payload}"`;
         const after = `${text(source ?? from)} > ${text(destination ?? to)} ${rest} hex="${payload}"`;
         expect(run(before, source, destination)).toBe(full(after));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  const routed = translator(oneHop);
+  it.each([
+    'tcp S seq=7 mss=1400',
+    'udp',
+    'udp checksum=0',
+    'options=01010100 udp',
+    'df tcp R',
+    'mf frag=0 id=7 udp',
+  ])('rewrites endpoints on the way to the next hop, too: %s', (rest) => {
+    fc.assert(
+      fc.property(edits, ({ from, to, source, destination, payload }) => {
+        const line = (a: Endpoint, b: Endpoint, hop: string) =>
+          `${text(a)} > ${text(b)} ${hop} ${rest} hex="${payload}"`;
+        const sent = routed.run(line(from, to, 'ttl=9'), source, destination);
+        const after = line(source ?? from, destination ?? to, 'to=02:00:00:00:00:09 ttl=8');
+        expect(sent).toBe(full(after));
       }),
       { numRuns: 60 },
     );
