@@ -114,7 +114,7 @@ class Author implements Decider, Shown {
   attendedRows(batch: PacketBatch, registers: readonly number[]): void {
     for (let k = 0; k < registers.length; k++) batch.deciders[registers[k] as number] = this;
     const count = this.rows.collect(batch);
-    if (count > 0) this.show(batch, this.rows.list, count);
+    if (count > 0) this.show(batch, count === batch.count ? undefined : this.rows.list, count);
   }
 
   private show(batch: PacketBatch, rows: Uint16Array | undefined, count: number): void {

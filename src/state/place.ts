@@ -26,9 +26,10 @@ export class Place {
   timerAt = 0;
   keyAt = 0;
   private leaderAt = 0;
-  private recordAt = 0;
+  /** Where the record of the batch's first row is, and bytes from one to the next. */
+  recordAt = 0;
+  stride = 0;
   private nextAt = 0;
-  private stride = 0;
   /** Row of the flow's leader, where the record lies; -1: the packet's own. */
   private leader = -1;
   /** Where the record's bytes are: as read, or as staged. */
@@ -36,8 +37,9 @@ export class Place {
   attended = false;
   found = false;
   /**
-   * Every row of the batch is a hit of its own, or none was looked up, and nothing is staged: what holds
-   * for one row holds for the next. Set by `begin`, until something is staged or `end` is called.
+   * Every row of the batch is a hit of its own, or none was looked up, and nothing is staged: but for
+   * where the record is, what holds for one row holds for the next. Set by `begin`, until something is
+   * staged or `end` is called.
    */
   private uniform = false;
   /** What was staged when this packet came to it: packets of one flow share it. */
@@ -83,7 +85,8 @@ export class Place {
   /**
    * Before a loop over rows of the packet's batch: what they have in common is seen to once.
    *
-   * @returns false where the loop need not `move` it, until it is touched
+   * @returns true where rows are alike: the loop sets `at` to a row's record where there are any
+   *   (`found`), and need not `move` this
    */
   begin(): boolean {
     const { batch } = this;
@@ -93,7 +96,7 @@ export class Place {
     this.found = hit;
     this.keptWrite = none;
     this.leader = -1;
-    return hit || !this.uniform;
+    return this.uniform;
   }
 
   /** After the loop. */
@@ -101,12 +104,8 @@ export class Place {
     this.uniform = false;
   }
 
+  /** The record of a row, which is the packet's, is the one now. */
   move(row: number): void {
-    if (this.uniform) this.at = (this.recordAt + Math.imul(row, this.stride)) | 0;
-    else this.follow(row);
-  }
-
-  private follow(row: number): void {
     const attended = this.bytes[this.stateAt + row] !== notLooked;
     this.attended = attended;
     this.lead(attended ? (this.leaders[this.leaderAt + row] as number) : row);

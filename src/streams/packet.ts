@@ -30,17 +30,18 @@ export class Packet {
   row = -1;
   /** By table, a bit: its record's cursor is at this row. */
   followed = 0;
-  /** A record's cursor that had not to be moved from packet to packet now has. */
+  /** Rows have come to differ in what a record's cursor has of them: see `Place.begin`. */
   stirred = false;
   /** Set while an author's function runs that may have to run again. */
   keeper: EditKeeper | undefined = undefined;
 
-  private readonly arena: Uint8Array;
-  private readonly frames: DataView;
-  private readonly view: DataView;
-  private readonly octets: Uint8Array;
-  private readonly halves: Uint16Array;
-  private readonly words: Uint32Array;
+  // Declared, and assigned once: the optimising compiler takes them for constants.
+  declare private readonly arena: Uint8Array;
+  declare private readonly frames: DataView;
+  declare private readonly view: DataView;
+  declare private readonly octets: Uint8Array;
+  declare private readonly halves: Uint16Array;
+  declare private readonly words: Uint32Array;
   // Where the batch's columns begin, each in its own elements; in bytes where read through `view`.
   private dataAt = 0;
   private lengthAt = 0;

@@ -4,7 +4,7 @@
  */
 import type { Looked, RecordCursor } from '../../state/cursor.ts';
 import type { Packet } from '../../streams/packet.ts';
-import { trait } from '../../streams/traits.ts';
+import { matches, trait } from '../../streams/traits.ts';
 import { drop, type Verdict } from '../../streams/verdict.ts';
 import type { PortAllocator } from './port-allocator.ts';
 import type { bindingRecord, portRecord } from './tables.ts';
@@ -22,10 +22,9 @@ const udp = 17;
 const syn = 0x02;
 const finOrRst = 0x05;
 const { opening, established, closing } = tcpState;
-/** Of the traits, those that tell which packets move a TCP binding on. */
-const tcpTraits = trait.tcp | trait.tcpControl | trait.fragmentLater;
-const tcpPlain = trait.tcp;
-const laterFragment = trait.fragmentLater;
+/** A constant, so that the engine need not look it up. */
+const { tcpControl } = trait;
+const tcpHeader = { all: trait.tcp, none: trait.fragmentLater };
 
 /** The key of an external endpoint, as native/kernels/lookup.cc makes it: words low and high. */
 export const endpointLow = (address: number) =>
@@ -47,29 +46,36 @@ export class Binder {
   }
 
   /** Rerunnable: looks only at the packet and its records. */
-  readonly decide = (packet: NatPacket): Verdict | undefined =>
-    this.bind(packet, packet.binding, packet.port);
+  readonly decide = (packet: NatPacket): Verdict | undefined => {
+    const { binding, port } = packet;
+    if (port.attended && !port.found) return this.unbound(packet);
+    return binding.attended ? this.bind(packet, binding) : undefined;
+  };
 
   /** Also stages the translation, for every packet: see `NatOptions.translation`. */
   readonly decideAndTranslate = (packet: NatPacket): Verdict | undefined => {
     const { binding, port } = packet;
-    const verdict = this.bind(packet, binding, port);
-    if (verdict !== undefined) return verdict;
-    if (binding.attended) packet.setSource(binding.address, binding.port);
-    if (port.attended) packet.setDestination(port.address, port.port);
+    if (port.attended) {
+      if (!port.found) return this.unbound(packet);
+      packet.setDestination(port.address, port.port);
+    }
+    if (binding.attended) {
+      const verdict = this.bind(packet, binding);
+      if (verdict !== undefined) return verdict;
+      packet.setSource(binding.address, binding.port);
+    }
     return undefined;
   };
 
-  private bind(
-    packet: NatPacket,
-    binding: NatPacket['binding'],
-    port: NatPacket['port'],
-  ): Verdict | undefined {
-    // First, so that what is sent to an external port that leads nowhere takes up none itself.
-    if (port.attended && !port.found) {
-      return packet.has(trait.echoRequest) ? this.answerEcho(packet) : noBinding;
-    }
-    if (!binding.attended) return undefined;
+  /**
+   * What is sent to an external port that leads nowhere. It is told first, so that it takes up no port
+   * itself.
+   */
+  private unbound(packet: NatPacket): Verdict {
+    return packet.has(trait.echoRequest) ? this.answerEcho(packet) : noBinding;
+  }
+
+  private bind(packet: NatPacket, binding: NatPacket['binding']): Verdict | undefined {
     if (!binding.found) return this.begin(packet);
     if (this.moves(packet, binding)) this.advance(packet, binding);
     return undefined;
@@ -97,6 +103,7 @@ export class Binder {
     const timer =
       protocol === tcp ? timers.tcpTransitory : protocol === udp ? timers.udp : timers.icmp;
     binding.create(timer, protocol === tcp);
+    binding.state = protocol === tcp ? opening : established;
     binding.address = allocator.address;
     binding.port = allocator.port;
     binding.serial = allocator.serial;
@@ -115,9 +122,9 @@ export class Binder {
    * its own; what a RST ended idles away as established.
    */
   private moves(packet: NatPacket, binding: NatPacket['binding']): boolean {
-    const traits = packet.traits & tcpTraits;
-    if ((traits & tcpPlain) === 0 || (traits & laterFragment) !== 0) return false;
-    return traits !== tcpPlain || binding.state !== established;
+    // Before anything tells TCP and UDP apart: they come mixed, and a branch would be mispredicted.
+    if (!packet.has(tcpControl) && binding.state === established) return false;
+    return matches(packet.traits, tcpHeader);
   }
 
   private advance(packet: NatPacket, binding: NatPacket['binding']): void {

@@ -18,7 +18,7 @@ export const bindingRecord = record('binding', 1, {
   remoteAddress: ipv4,
   port,
   remotePort: port,
-  /** One of `tcpState`. */
+  /** One of `tcpState`; of other protocols `established` from the start. */
   state: u8,
   /** 1 once a second remote endpoint has been met: the binding is not closed with one connection. */
   shared: u8,
