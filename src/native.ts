@@ -180,6 +180,7 @@ export interface RemoteStatus {
 
 export interface Native {
   originate(lane: number, batch: number, ingressAndLength: number): number;
+  setVlan(lane: number, port: number, identifier: number): void;
   freeBuffer(lane: number, handle: number): void;
   createLane(pool: NativePool, shape: LaneShape): number;
   describeLane(lane: number): NativeLane;

@@ -1,4 +1,4 @@
-# A virtual function that is unbound under traffic is let go of with a clear event; bound again, it serves again.
+# A virtual function that is unbound under traffic is let go of with a clear event; bound again, it serves again, in a VLAN of its own.
 # seconds: 300
 card_up
 vfs_up
@@ -16,10 +16,13 @@ contains '"conserved":true' /run/work/one.log
 outside end # no packet was wrong, though many were lost
 
 echo "$function" >/sys/bus/pci/drivers_probe
-nat_run_on_vfs again 0 1 memory &
+vf_configuration again 0 1 memory | sed 's/device: pci:/vlan: 200, device: pci:/' >/run/work/again.yaml
+nat_run again &
 nat=$!
 until_ready again
+outside vlan 200
 outside there "$(way 0 1)"
 outside exchange "$(way 0 1)" 6 3
+outside vlan none
 nat_end again
 wait "$nat" || refuse "$(cat /run/work/again.log)"

@@ -96,6 +96,7 @@ Napi::Value open_port(const Napi::CallbackInfo &info) {
       .receive_descriptors = u32(o, "receiveDescriptors", 1024),
       .transmit_descriptors = u32(o, "transmitDescriptors", 1024),
       .mtu = u32(o, "mtu", 1500),
+      .vlan = u32(o, "vlan"),
       .promiscuous = u32(o, "promiscuous", 1),
       .frames = u32(o, "frames"),
   };

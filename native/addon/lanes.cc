@@ -68,6 +68,15 @@ napi_value originate(napi_env env, napi_callback_info info) {
                                      static_cast<uint32_t>(a[2]) & 0xffffff));
 }
 
+// setVlan(lane, port, identifier)
+napi_value set_vlan(napi_env env, napi_callback_info info) {
+  int32_t a[3];
+  Lane *lane = small_integers(env, info, a, 3) ? lane_of(env, a[0]) : nullptr;
+  if (!lane || !lane->set_vlan(static_cast<uint32_t>(a[1]), static_cast<uint32_t>(a[2])))
+    return refuse(env, "no such lane or port, or a VLAN that is not 1 to 4094");
+  return nullptr;
+}
+
 napi_value free_buffer(napi_env env, napi_callback_info info) {
   int32_t a[2];
   Lane *lane = small_integers(env, info, a, 2) ? lane_of(env, a[0]) : nullptr;
@@ -194,6 +203,7 @@ void raw(Napi::Env env, Napi::Object exports, const char *name) {
 
 void export_lanes(Napi::Env env, Napi::Object exports) {
   raw<originate>(env, exports, "originate");
+  raw<set_vlan>(env, exports, "setVlan");
   raw<free_buffer>(env, exports, "freeBuffer");
   exports.Set("createLane", Napi::Function::New<create>(env));
   exports.Set("bindKernel", Napi::Function::New<bind_kernel>(env));

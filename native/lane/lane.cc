@@ -4,6 +4,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "lane/vlan.h"
+
 namespace rxnf {
 namespace {
 
@@ -51,11 +53,58 @@ Lane::LanePort *Lane::port(uint32_t number) {
   return nullptr;
 }
 
+bool Lane::set_vlan(uint32_t number, uint32_t identifier) {
+  LanePort *p = port(number);
+  if (!p || identifier == 0 || identifier >= vlan::identifier_mask) return false;
+  p->vlan = static_cast<uint16_t>(identifier);
+  keep_place_ = false;
+  return true;
+}
+
+// Takes the tags out of the rows that a port in a VLAN has just given; others are dropped. Returns
+// how many are left.
+uint32_t Lane::keep_tagged(Batch &b, uint32_t from, uint32_t count, uint16_t vlan) {
+  uint32_t kept = from, other = 0, handles[max_rows];
+  for (uint32_t i = from; i < from + count; i++) {
+    if (!vlan::untag(pool_.base, b.data[i], b.length[i], vlan)) {
+      handles[other++] = b.handle[i];
+      continue;
+    }
+    b.handle[kept] = b.handle[i], b.data[kept] = b.data[i], b.length[kept++] = b.length[i];
+  }
+  if (other) pool_.free(pool_.ctx, handles, other);
+  counters_->dropped[static_cast<uint32_t>(Reason::wrong_vlan)] += other;
+  return kept - from;
+}
+
+// Copies rows and puts a tag into each frame; those without room in front of them, which is where
+// the headroom was, are dropped. Returns how many are left.
+uint32_t Lane::put_tags(const uint32_t *handle, const uint32_t *data, const uint32_t *length,
+                        uint32_t n, uint16_t vlan, Rows &out) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if (data[i] - handle[i] < pool_.data_min + vlan::tag_length) {
+      pool_.free(pool_.ctx, &handle[i], 1);
+      counters_->dropped[static_cast<uint32_t>(Reason::no_headroom)]++;
+      continue;
+    }
+    out.handle[kept] = handle[i], out.data[kept] = data[i], out.length[kept] = length[i];
+    vlan::tag(pool_.base, out.data[kept], out.length[kept], vlan);
+    kept++;
+  }
+  return kept;
+}
+
 // Sends what the ring takes within a bounded number of tries; frees and counts the rest.
 uint32_t Lane::send(uint32_t number, const uint32_t *handle, const uint32_t *data,
                     const uint32_t *length, uint32_t n) {
   LanePort *p = port(number);
   uint32_t sent = 0;
+  Rows tagged;
+  if (p && p->vlan) [[unlikely]] {
+    n = put_tags(handle, data, length, n, p->vlan, tagged);
+    handle = tagged.handle, data = tagged.data, length = tagged.length;
+  }
   if (p)
     for (uint32_t tries = 0; sent < n && tries < max_retries; tries++)
       sent += p->queue.transmit(p->queue.ctx, handle + sent, data ? data + sent : nullptr,
@@ -128,9 +177,11 @@ void Lane::receive(Batch &b) {
     const int32_t budget = control_->budget[p.number];
     if (budget >= 0 && static_cast<uint32_t>(budget) < want) want = static_cast<uint32_t>(budget);
     if (want == 0) continue;
-    const uint32_t got = p.queue.receive(p.queue.ctx, b.handle + n, b.data + n, b.length + n, want);
-    std::memset(b.ingress + n, static_cast<int>(p.number), got);
+    uint32_t got = p.queue.receive(p.queue.ctx, b.handle + n, b.data + n, b.length + n, want);
     counters_->received[p.number] += got;
+    if (p.vlan) [[unlikely]]
+      got = keep_tagged(b, n, got, p.vlan);
+    std::memset(b.ingress + n, static_cast<int>(p.number), got);
     n += got;
   }
   first_port_++;

@@ -61,9 +61,12 @@ class Lane {
   Lane &operator=(const Lane &) = delete;
 
   void add_port(uint32_t number, const rxnf_queue &queue) {
-    ports_.push_back({number, queue});
+    ports_.push_back({number, queue, 0});
     keep_place_ &= queue.keeps_place != 0;
   }
+  // Frames of this port, added before, have the tag of a VLAN on the wire. False for a port or an
+  // identifier that is none.
+  bool set_vlan(uint32_t number, uint32_t identifier);
   uint32_t add_kernel(std::unique_ptr<Kernel> k) {
     kernels_.push_back(std::move(k));
     return static_cast<uint32_t>(kernels_.size() - 1);
@@ -95,11 +98,18 @@ class Lane {
   struct LanePort {
     uint32_t number;
     rxnf_queue queue;
+    uint16_t vlan = 0;  // 0: none
   };
   uint32_t settle(Batch &b);
   uint32_t send(uint32_t port, const uint32_t *handle, const uint32_t *data, const uint32_t *length,
                 uint32_t n);
   void receive(Batch &b);
+  struct Rows {
+    uint32_t handle[max_rows], data[max_rows], length[max_rows];
+  };
+  uint32_t put_tags(const uint32_t *handle, const uint32_t *data, const uint32_t *length,
+                    uint32_t n, uint16_t vlan, Rows &out);
+  uint32_t keep_tagged(Batch &b, uint32_t from, uint32_t count, uint16_t vlan);
   LanePort *port(uint32_t number);
 
   struct FreeBlock {

@@ -10,6 +10,8 @@ namespace rxnf {
   X(unsettled, "unsettled")                       \
   X(transmit_full, "transmit-full")               \
   X(no_buffer, "no-buffer")                       \
+  X(no_headroom, "no-headroom")                   \
+  X(wrong_vlan, "wrong-vlan")                     \
   X(truncated, "truncated")                       \
   X(bad_version, "bad-version")                   \
   X(bad_header_length, "bad-header-length")       \

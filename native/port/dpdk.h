@@ -21,6 +21,7 @@ typedef struct rxnf_dpdk_port_config {
   uint32_t queues;    /* receive and transmit queues, one pair a lane */
   uint32_t receive_descriptors, transmit_descriptors;
   uint32_t mtu;         /* 0: as the device has it */
+  uint32_t vlan;        /* whose frames the device is to let through; 0: it is not asked */
   uint32_t promiscuous; /* 0 or 1: ask for it */
   uint64_t frames;      /* a finite capture's frames on each queue; 0: the source has no end */
 } rxnf_dpdk_port_config;

@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define RXNF_PORT_ABI 3
+#define RXNF_PORT_ABI 4
 
 typedef struct rxnf_pool {
   uint8_t *base;

@@ -237,7 +237,7 @@ void bad_arguments_fail_without_ending_the_process() {
 
 void missing_capture_is_a_missing_device() {
   start({"net_pcap0,rx_pcap=/nowhere/at/all.pcap"}, buffers);
-  const rxnf_dpdk_port_config config{"net_pcap0", 1, 512, 512, 0, 1, 0};
+  const rxnf_dpdk_port_config config{"net_pcap0", 1, 512, 512, 0, 0, 1, 0};
   rxnf_dpdk_port_info info;
   EXPECT(library().open_port(&config, &info, &last_error) == -ENODEV);
   EXPECT(std::strstr(last_error.message, "net_pcap0") != nullptr);
@@ -246,7 +246,7 @@ void missing_capture_is_a_missing_device() {
 void more_queues_than_the_device_has_are_refused() {
   const std::string in = write_capture("in", 1, 60);
   start({"net_pcap0,rx_pcap=" + in}, buffers);
-  const rxnf_dpdk_port_config config{"net_pcap0", 2, 512, 512, 0, 1, 0};
+  const rxnf_dpdk_port_config config{"net_pcap0", 2, 512, 512, 0, 0, 1, 0};
   rxnf_dpdk_port_info info;
   EXPECT(library().open_port(&config, &info, &last_error) == -EINVAL);
   EXPECT(std::strstr(last_error.message, "2 queues") != nullptr);
@@ -264,7 +264,7 @@ void two_lanes_poll_their_queues_apart() {
   const std::string in = write_capture("in", 10, 60);
   const std::string receive = ",rx_pcap=" + in;
   const rxnf_pool pool = start({"net_pcap0" + receive + receive + ",infinite_rx=1"}, buffers);
-  const rxnf_dpdk_port_config config{"net_pcap0", 2, 512, 512, 0, 1, 0};
+  const rxnf_dpdk_port_config config{"net_pcap0", 2, 512, 512, 0, 0, 1, 0};
   rxnf_dpdk_port_info info;
   SUCCEEDS(library().open_port(&config, &info, &last_error));
   uint32_t filtered = 1;

@@ -87,7 +87,7 @@ struct OpenPort {
   rxnf_queue queue{};
 
   explicit OpenPort(const char *device, uint64_t frames = 0) {
-    const rxnf_dpdk_port_config config{device, 1, 512, 512, 0, 1, frames};
+    const rxnf_dpdk_port_config config{device, 1, 512, 512, 0, 0, 1, frames};
     SUCCEEDS(library().open_port(&config, &info, &last_error));
     uint32_t filtered = 0;
     SUCCEEDS(library().start_port(info.ethdev, &filtered, &last_error));

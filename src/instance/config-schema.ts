@@ -24,6 +24,8 @@ export const port = z.strictObject({
   addresses: z.array(interfaceAddress).max(64).default([]),
   /** Largest IP packet in bytes. */
   mtu: z.int().min(576).max(9216).default(1500),
+  /** The VLAN that the port's frames are tagged for on the wire (IEEE 802.1Q). */
+  vlan: z.int().min(1).max(4094).optional(),
   /** Ask the device for frames to any address; those to its own are enough for the NAT. */
   promiscuous: z.boolean().default(true),
   /** Link address, where the device has none of its own (captures, memif, vhost-user). */

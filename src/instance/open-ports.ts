@@ -21,6 +21,8 @@ export interface PortInfo {
   readonly mac: string;
   readonly driver: string;
   readonly mtu: number;
+  /** Absent: none. */
+  readonly vlan?: number;
 }
 
 export interface OpenedPorts {
@@ -179,7 +181,7 @@ function startDpdk(plan: DpdkPlan, config: PortsConfig): DpdkPort[] {
 
 /** @throws {PortsError} naming the setting to blame, where it is one */
 function openDpdkPort({ spec, ethdev, frames }: PlannedPort, config: PortsConfig): DpdkPort {
-  const { mtu, promiscuous } = config.ports[spec.name] as PortConfig;
+  const { mtu, vlan = 0, promiscuous } = config.ports[spec.name] as PortConfig;
   try {
     return native.openDpdkPort({
       device: ethdev,
@@ -187,6 +189,7 @@ function openDpdkPort({ spec, ethdev, frames }: PlannedPort, config: PortsConfig
       receiveDescriptors,
       transmitDescriptors,
       mtu,
+      vlan,
       promiscuous: promiscuous ? 1 : 0,
       frames,
     });
@@ -204,12 +207,13 @@ type DpdkError = Error & { readonly code?: string; readonly field?: string };
 /** For settings that only the device itself can refuse. */
 const refusedMends: Readonly<Record<string, string>> = {
   mtu: 'write a smaller one, or raise that of its card first (ip link set CARD mtu N)',
+  vlan: 'remove it where the card itself tags for the function (rxnf ports says so)',
 };
 
 function devicePort({ spec }: PlannedPort, port: DpdkPort, config: PortsConfig): PortPlan {
   const { device, name } = spec;
-  const { mac = port.mac, mtu } = config.ports[name] as PortConfig;
-  const plan = { kind: 'dpdk', name, mac, mtu, ethdev: port.ethdev } as const;
+  const { mac = port.mac, mtu, vlan } = config.ports[name] as PortConfig;
+  const plan = { kind: 'dpdk', name, mac, mtu, vlan, ethdev: port.ethdev } as const;
   if (device.kind !== 'pcap' || device.pacing.kind === 'unpaced') return plan;
   return { ...plan, pace: { pacing: device.pacing, file: device.file, loop: device.loop } };
 }
@@ -221,8 +225,8 @@ function softwarePort(
   startMilliseconds: number,
 ): PortPlan {
   const { device, name } = spec;
-  const { mac = localMac(index), mtu } = config.ports[name] as PortConfig;
-  const common = { kind: 'capture', name, mac, mtu, startMilliseconds } as const;
+  const { mac = localMac(index), mtu, vlan } = config.ports[name] as PortConfig;
+  const common = { kind: 'capture', name, mac, mtu, vlan, startMilliseconds } as const;
   if (device.kind !== 'capture') return common;
   return {
     ...common,
@@ -243,12 +247,13 @@ function infoOf(
   devices: ReadonlyMap<string, DpdkPort> = new Map(),
 ): Record<string, PortInfo> {
   return Object.fromEntries(
-    plans.map(({ name, mac, mtu, kind }) => {
+    plans.map(({ name, mac, mtu, vlan, kind }) => {
       const device = devices.get(name);
       const info = {
         mac: mac === undefined ? '' : formatMac(readMac(viewOf(mac), 0)),
         driver: device?.driver ?? kind,
         mtu: mtu ?? 1500,
+        ...(vlan !== undefined && { vlan }),
       };
       return [name, info];
     }),

@@ -2,37 +2,39 @@
 import * as arp from '../wire/arp.ts';
 import { viewOf } from '../wire/bytes.ts';
 
-const ethernetHeader = 14;
+/** Where ARP begins in a frame without a tag, and with one. */
+const untaggedHeader = 14;
+export const taggedHeader = 18;
 /** The hosts' link addresses: 02:01, then the four bytes of the IPv4 address. */
 const hostBase = 0x0201_0000_0000;
 
-/** Whether a frame, untagged, asks for an address that is not the asker's own (RFC 5227). */
-export function isArpRequest(frame: Uint8Array, length: number): boolean {
-  if (frame[12] !== 0x08 || frame[13] !== 0x06) return false;
+/** Whether a frame asks for an address that is not the asker's own (RFC 5227). */
+export function isArpRequest(frame: Uint8Array, length: number, header = untaggedHeader): boolean {
+  if (frame[header - 2] !== 0x08 || frame[header - 1] !== 0x06) return false;
   const view = viewOf(frame);
   return (
-    arp.check(view, ethernetHeader, length) === undefined &&
-    arp.operation(view, ethernetHeader) === arp.OPERATION.request &&
-    arp.targetAddress(view, ethernetHeader) !== arp.senderAddress(view, ethernetHeader)
+    arp.check(view, header, length) === undefined &&
+    arp.operation(view, header) === arp.OPERATION.request &&
+    arp.targetAddress(view, header) !== arp.senderAddress(view, header)
   );
 }
 
-/** The answer to a request, 60 bytes, the least that Ethernet carries. */
-export function answerAnyArp(request: Uint8Array): Uint8Array {
+/** The answer to a request, tagged alike: 60 bytes and a tag, the least that Ethernet carries. */
+export function answerAnyArp(request: Uint8Array, header = untaggedHeader): Uint8Array {
   const asked = viewOf(request);
-  const reply = new Uint8Array(60);
+  const reply = new Uint8Array(46 + header);
   const view = viewOf(reply);
-  const address = arp.targetAddress(asked, ethernetHeader);
+  const address = arp.targetAddress(asked, header);
   reply.set(request.subarray(6, 12), 0);
   view.setUint16(6, Math.floor((hostBase + address) / 0x1_0000_0000));
   view.setUint32(8, address);
-  view.setUint16(12, 0x0806);
-  arp.write(view, ethernetHeader, {
+  reply.set(request.subarray(12, header), 12);
+  arp.write(view, header, {
     operation: arp.OPERATION.reply,
     senderMac: hostBase + address,
     senderAddress: address,
-    targetMac: arp.senderMac(asked, ethernetHeader),
-    targetAddress: arp.senderAddress(asked, ethernetHeader),
+    targetMac: arp.senderMac(asked, header),
+    targetAddress: arp.senderAddress(asked, header),
   });
   return reply;
 }

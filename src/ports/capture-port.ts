@@ -10,7 +10,7 @@ import type { NativePool, PortCounters } from '../native.ts';
 import type { Lane, LanePort } from '../streams/lane.ts';
 import { MemoryPort } from '../streams/memory-port.ts';
 import { CaptureWriter } from '../wire/capture-writer.ts';
-import { answerAnyArp, isArpRequest } from './arp-answers.ts';
+import { answerAnyArp, isArpRequest, taggedHeader } from './arp-answers.ts';
 import { type CaptureFeed, feedOf } from './capture-feed.ts';
 import { readInput } from './capture-input.ts';
 import type { Pacing } from './spec.ts';
@@ -21,6 +21,8 @@ export interface CapturePortOptions {
   readonly mac?: Uint8Array;
   /** Largest IP packet in bytes. Default 1500. */
   readonly mtu?: number;
+  /** The VLAN that frames in the captures are tagged for; absent: none. */
+  readonly vlan?: number | undefined;
   /** The capture to receive from; absent: nothing is received. */
   readonly input?: string;
   /** Begin again at the end. */
@@ -46,6 +48,7 @@ export class CapturePort implements LanePort {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
+  readonly vlan: number | undefined;
   private readonly port: MemoryPort;
   private readonly feed: CaptureFeed | undefined;
   private readonly loop: boolean;
@@ -73,6 +76,7 @@ export class CapturePort implements LanePort {
     });
     this.mac = this.port.mac;
     this.mtu = this.port.mtu;
+    this.vlan = options.vlan;
     this.loop = options.loop ?? false;
     this.startMilliseconds = options.startMilliseconds ?? 0;
     if (options.input !== undefined) {
@@ -133,8 +137,9 @@ export class CapturePort implements LanePort {
 
   private drain(now: number): void {
     const { scratch, port } = this;
+    const header = this.vlan === undefined ? undefined : taggedHeader;
     for (let length = port.takeInto(scratch); length > 0; length = port.takeInto(scratch)) {
-      if (isArpRequest(scratch, length)) port.push(answerAnyArp(scratch));
+      if (isArpRequest(scratch, length, header)) port.push(answerAnyArp(scratch, header));
       if (this.writer === undefined) continue;
       const nanoseconds = this.startMilliseconds * 1e6 + (now - this.began);
       const seconds = Math.floor(nanoseconds / 1e9);

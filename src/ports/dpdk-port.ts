@@ -12,6 +12,8 @@ export interface DpdkLanePortOptions {
   readonly mac: Uint8Array;
   /** Largest IP packet in bytes. */
   readonly mtu: number;
+  /** The VLAN that its frames are tagged for; absent: none. */
+  readonly vlan?: number | undefined;
   /** DPDK's number of the port. */
   readonly ethdev: number;
   readonly queue: number;
@@ -23,6 +25,7 @@ export class DpdkLanePort implements LanePort {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
+  readonly vlan: number | undefined;
   readonly pump?: (nowNanoseconds: number) => void;
   private readonly ethdev: number;
   private readonly queue: number;
@@ -35,6 +38,7 @@ export class DpdkLanePort implements LanePort {
     this.name = options.name;
     this.mac = options.mac;
     this.mtu = options.mtu;
+    this.vlan = options.vlan;
     this.ethdev = options.ethdev;
     this.queue = options.queue;
     this.pace = options.pace && new Pace(options.pace);

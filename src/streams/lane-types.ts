@@ -9,6 +9,11 @@ export interface LanePort {
   readonly mac: Uint8Array;
   /** Largest IP packet in bytes. */
   readonly mtu: number;
+  /**
+   * The VLAN that its frames are tagged for on the wire (IEEE 802.1Q), 1 to 4094: the lane takes the tag
+   * away and puts it back, and drops frames without it (`wrong-vlan`). Absent: frames pass as they are.
+   */
+  readonly vlan?: number | undefined;
   /** Adds this port's queue to a lane, under a number. Called once. */
   attach(lane: Lane, number: number): void;
   /** Called before every breath: software sources feed their queue here. */

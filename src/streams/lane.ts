@@ -111,7 +111,10 @@ export class Lane {
     this.control[this.word('virtualClock')] = this.virtual ? 1 : 0;
     if (this.virtual) this.counters[0] = 0;
     this.every(checkMilliseconds, (now) => this.reportUnsettled(now));
-    for (const [number, port] of ports.entries()) port.attach(this, number);
+    for (const [number, port] of ports.entries()) {
+      port.attach(this, number);
+      if (port.vlan !== undefined) native.setVlan(this.number, number, port.vlan);
+    }
     this.pumps = ports.filter((port) => port.pump !== undefined);
     this.packets = new Observable((subscriber) => {
       if (this.observer) throw new Error('lane.packets has a subscriber: a batch has one owner');

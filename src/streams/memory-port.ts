@@ -12,6 +12,8 @@ export interface MemoryPortOptions {
   readonly mac?: Uint8Array;
   /** Largest IP packet in bytes. Default 1500. */
   readonly mtu?: number;
+  /** The VLAN that frames pushed and taken are tagged for; absent: none. */
+  readonly vlan?: number | undefined;
   /** Frames that may wait in each direction. Default 4096. */
   readonly capacity?: number;
   /** Free what is transmitted instead of keeping it for `take`. */
@@ -28,6 +30,7 @@ export class MemoryPort implements LanePort {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
+  readonly vlan: number | undefined;
   readonly pump?: (nowNanoseconds: number) => void;
   private readonly queue: number;
   private readonly scratch = new Uint8Array(longestFrame);
@@ -37,6 +40,7 @@ export class MemoryPort implements LanePort {
     this.name = options.name;
     this.mac = options.mac ?? new Uint8Array([2, 0, 0, 0, 0, 0]);
     this.mtu = options.mtu ?? 1500;
+    this.vlan = options.vlan;
     this.queue = native.openQueue(options.pool, options.capacity ?? 4096);
     if (options.discard) native.setQueue(this.queue, { discard: true });
     if (feed) this.pump = (now) => feed(this, now);

@@ -7,6 +7,8 @@ export interface PortDescription {
   readonly mac?: string;
   /** Largest IP packet in bytes. Default 1500. */
   readonly mtu?: number;
+  /** The VLAN that the link's frames are tagged for, those of `send` and `received` too. Default: none. */
+  readonly vlan?: number;
   /** Networks of the link, such as `'10.0.0.0/24'`: only hosts there answer ARP. Default: any address does. */
   readonly networks?: readonly string[];
 }

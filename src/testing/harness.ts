@@ -52,7 +52,7 @@ export class Harness {
     this.links = new Links(options.ports, options.absent ?? []);
     this.pool = native.openPool(buffers);
     this.ports = this.links.ports.map(
-      ({ name, mac, mtu }) => new MemoryPort({ name, mac, mtu, pool: this.pool }),
+      ({ name, mac, mtu, vlan }) => new MemoryPort({ name, mac, mtu, vlan, pool: this.pool }),
     );
     try {
       this.lane = openLane(nf, options.store ?? memoryStore({ seed }), {

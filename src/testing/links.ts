@@ -31,6 +31,7 @@ export interface LinkPort {
   readonly name: string;
   readonly mac: Uint8Array;
   readonly mtu: number;
+  readonly vlan: number | undefined;
   /** Undefined: every address is a host of the link. */
   readonly networks: readonly Prefix[] | undefined;
 }
@@ -65,6 +66,7 @@ export class Links {
     if (!this.hasHost(port, targetAddress, senderAddress)) return undefined;
     return compose({
       ethernet: { source: hostMac(targetAddress), destination: senderMac },
+      ...(frame.vlan && { vlan: frame.vlan }),
       arp: {
         operation: wireArp.OPERATION.reply,
         senderMac: hostMac(targetAddress),
@@ -83,18 +85,21 @@ export class Links {
   }
 }
 
-/** By the EtherType alone. */
+/** By the EtherType alone, behind a tag if there is one. */
 export function isArp(frame: Uint8Array): boolean {
-  return frame.length >= 14 && frame[12] === 0x08 && frame[13] === 0x06;
+  const at = typeAt(frame);
+  return frame.length >= at + 2 && frame[at] === 0x08 && frame[at + 1] === 0x06;
 }
 
 /** Of an ARP frame: shows that a network function answered for an address of its own. */
 export function isArpReply(frame: Uint8Array): boolean {
-  return frame[21] === wireArp.OPERATION.reply;
+  return frame[typeAt(frame) + 9] === wireArp.OPERATION.reply;
 }
 
+const typeAt = (frame: Uint8Array) => (frame[12] === 0x81 && frame[13] === 0 ? 16 : 12);
+
 function linkPort(port: PortDescription, number: number): LinkPort {
-  const { name, mac, mtu = 1500, networks } = port;
+  const { name, mac, mtu = 1500, vlan, networks } = port;
   const bytes = new Uint8Array(6);
   const address = mac === undefined ? portMac(number) : known(parseMac(mac), `mac of ${name}`, mac);
   writeMac(viewOf(bytes), 0, address);
@@ -102,6 +107,7 @@ function linkPort(port: PortDescription, number: number): LinkPort {
     name,
     mac: bytes,
     mtu,
+    vlan,
     networks: networks?.map((text) => known(parsePrefix(text), `networks of ${name}`, text)),
   };
 }

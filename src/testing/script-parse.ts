@@ -227,7 +227,7 @@ function portOf([name, ...words]: readonly string[], line: number): PortDescript
   if (name === undefined) throw new ScriptError(line, 'a port needs a name');
   const values = pairs(
     words.filter((word) => word.includes('=')),
-    ['mac', 'mtu'],
+    ['mac', 'mtu', 'vlan'],
     line,
   );
   const networks = words.filter((word) => !word.includes('='));
@@ -236,6 +236,7 @@ function portOf([name, ...words]: readonly string[], line: number): PortDescript
     name,
     ...(mac !== undefined && { mac }),
     ...(values.has('mtu') && { mtu: numberOf(values.get('mtu'), 1500, line) }),
+    ...(values.has('vlan') && { vlan: numberOf(values.get('vlan'), 0, line) }),
     ...(networks.length > 0 && { networks }),
   };
 }

@@ -25,7 +25,7 @@
  *   stands for it from then on, also in `in`. `$_` stands for anything.
  * - `from=` and `to=` follow from the IP source and the port unless written; `@NAME` is the MAC
  *   address of a port, `@10.0.0.5` that of a host.
- * - `port NAME [mac=] [mtu=] [NETWORK...]`, `absent ADDRESS...` (no host answers there), `arp off`
+ * - `port NAME [mac=] [mtu=] [vlan=] [NETWORK...]`, `absent ADDRESS...` (no host answers there), `arp off`
  *   (ARP is neither answered nor hidden), `store latency=MS conflicts=RATE seed=N`.
  * - `drops REASON=COUNT...` or `drops none`: all the drops that there are at the end.
  */

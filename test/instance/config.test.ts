@@ -169,6 +169,14 @@ describe('a configuration', () => {
     ],
     ['IPv6 routed with no address', 'nat.ipv6', 'route', 'nat.ipv6', /no port has an IPv6 address/],
     ['too small an MTU', 'ports.inside.mtu', 575, 'ports.inside.mtu', /found 575; .* 576/],
+    [
+      'a VLAN that is reserved',
+      'ports.inside.vlan',
+      4095,
+      'ports.inside.vlan',
+      /found 4095; .* 4094/,
+    ],
+    ['a VLAN of no number', 'ports.inside.vlan', 0, 'ports.inside.vlan', /found 0; .* 1/],
     ['a MAC of five bytes', 'ports.inside.mac', '02:00:00:00:01', 'ports.inside.mac', /Ethernet/],
     ['a group MAC', 'ports.inside.mac', '03:00:00:00:00:01', 'ports.inside.mac', /group address/],
     [

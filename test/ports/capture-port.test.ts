@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { forward, Lane, memoryPool, transform } from 'rxnf';
 import { afterAll, describe, expect, it } from 'vitest';
-import { answerAnyArp, isArpRequest } from '../../src/ports/arp-answers.ts';
+import { answerAnyArp, isArpRequest, taggedHeader } from '../../src/ports/arp-answers.ts';
 import { feedOf, laneOf } from '../../src/ports/capture-feed.ts';
 import { CapturePort, type CapturePortOptions } from '../../src/ports/capture-port.ts';
 import { formatMac } from '../../src/wire/address.ts';
@@ -151,6 +151,18 @@ describe('a capture port', () => {
     expect(isArpRequest(announced, announced.length)).toBe(false);
     const data = parseText('10.0.0.1:1 > 10.0.0.2:2 udp "x"');
     expect(isArpRequest(data, data.length)).toBe(false);
+  });
+});
+
+describe('a capture port in a VLAN', () => {
+  it('answers ARP with the tag that it was asked with', () => {
+    const ask = parseText('arp who-has 198.18.0.10 tell 198.18.0.1 vlan=100');
+    expect(isArpRequest(ask, ask.length)).toBe(false);
+    expect(isArpRequest(ask, ask.length, taggedHeader)).toBe(true);
+    const reply = dissect(answerAnyArp(ask, taggedHeader));
+    if (isMalformed(reply)) throw new Error(reply);
+    expect(reply.vlan).toMatchObject([{ identifier: 100 }]);
+    expect(reply.arp).toMatchObject({ operation: 2, senderAddress: 0xc612000a });
   });
 });
 

@@ -53,6 +53,7 @@ class Port {
 
   const Gate &gate() const { return gate_; }
   uint16_t ethdev() const { return ethdev_; }
+  bool in_vlan() const { return config_.vlan != 0; }
 
  private:
   bool is_there() const {

@@ -45,6 +45,9 @@ int Port::set_up(rxnf_error *error) {
   settings.rxmode.mtu = mtu;
   // What this library promises the device: one pool, one reference, whole frames.
   settings.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  // A card drops the frames of VLANs that it was not told of (virtual functions do).
+  if (config_.vlan != 0)
+    settings.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
   const auto queues = static_cast<uint16_t>(config_.queues);
   if (int r = rte_eth_dev_configure(ethdev_, queues, queues, &settings); r != 0)
     return fail(error, r, "%s: the device refused %u queues with an MTU of %u: %s", device, queues,
@@ -54,6 +57,11 @@ int Port::set_up(rxnf_error *error) {
       return blame(error, "mtu",
                    fail(error, r, "%s: the device refused an MTU of %u (it has %u): %s", device,
                         config_.mtu, mtu, rte_strerror(-r)));
+  if (settings.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER)
+    if (int r = rte_eth_dev_vlan_filter(ethdev_, static_cast<uint16_t>(config_.vlan), 1); r != 0)
+      return blame(error, "vlan",
+                   fail(error, r, "%s: the device refused VLAN %u: %s", device, config_.vlan,
+                        rte_strerror(-r)));
   return set_up_queues(error);
 }
 

@@ -1,6 +1,7 @@
 #include "port/dpdk/queue.h"
 
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -27,6 +28,13 @@ bool could_fill(rte_mempool *mempool, rte_mbuf **scratch, uint32_t n) {
   return true;
 }
 
+// Where a device takes tags away unasked, as cards do for their virtual functions: a lane reads
+// them in the frame.
+void put_tags_back(rte_mbuf **frames, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++)
+    if (frames[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) rte_vlan_insert(&frames[i]);
+}
+
 rte_mbuf *mbuf_at(uintptr_t base, uint32_t handle) {
   return reinterpret_cast<rte_mbuf *>(base + handle);
 }
@@ -49,6 +57,7 @@ Queue::Queue(Port &port, uint16_t index, uint64_t frames)
       index_(index),
       base_(pool().base),
       mempool_(pool().mempool),
+      in_vlan_(port.in_vlan()),
       frames_(frames) {}
 
 rxnf_queue Queue::interface() {
@@ -71,6 +80,8 @@ uint32_t Queue::receive(void *ctx, uint32_t *__restrict handle, uint32_t *__rest
     q.starved_ += !could_fill(q.mempool_, frames, wanted);
     return 0;
   }
+  if (q.in_vlan_) [[unlikely]]
+    put_tags_back(frames, n);
   const uintptr_t base = q.base_;
   for (;;) {
     uint64_t bytes = 0;

@@ -39,6 +39,7 @@ class alignas(64) Queue {
   const uint16_t ethdev_, index_;
   const uintptr_t base_;
   rte_mempool *const mempool_;
+  const bool in_vlan_;
   const uint64_t frames_;  // of a finite capture, 0 without an end
 
   uint64_t received_packets_ = 0, received_bytes_ = 0;
