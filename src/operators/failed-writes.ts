@@ -161,15 +161,22 @@ export class FailedWrites {
     }
   }
 
-  /** After removals in a table: stages those that lost again. False when there are none. */
-  insist(k: number, allowed: boolean): boolean {
+  /**
+   * After removals in a table: stages those that lost again. False when there are none. One that the store
+   * did not perform, or nobody knows of, leaves its record behind, and what belongs to it is not free.
+   *
+   * @param written how many rows its staged list had
+   */
+  insist(k: number, written: number, allowed: boolean): boolean {
     const { batch, freed } = this;
     const register = this.registers[k] as number;
-    const { lost, state, write } = this.columns[k] as RegisterColumns;
+    const { lost, staged, state, write } = this.columns[k] as RegisterColumns;
     const count = batch.lostCount(register);
-    for (let row = 0; row < batch.count; row++) {
-      if (freed[row] === 1 && state[row] === looked.unknown) freed[row] = 0;
+    for (let i = 0; i < written; i++) {
+      const row = staged[i] as number;
+      if (state[row] !== looked.miss) freed[row] = 0;
     }
+    for (let i = 0; i < count; i++) freed[lost[i] as number] = 1; // until it is known whose it is
     let again = false;
     for (let i = 0; i < count; i++) {
       const row = lost[i] as number;

@@ -167,6 +167,7 @@ export class Writing implements Stage {
       const table = this.next(p);
       if (table >= 0) {
         p.table = table;
+        p.written = p.batch.stagedCount(this.register(table));
         if (!p.undoing) this.noteCreates(p);
         if (!(this.operations[table] as Operation).start(p.batch, this.done)) return;
         this.landed(p);
@@ -193,7 +194,6 @@ export class Writing implements Stage {
     const register = this.register(p.table);
     const { staged, write } = p.batch.registers[register] as RegisterColumns;
     const created = p.created[p.table] as Uint8Array;
-    p.written = p.batch.stagedCount(register);
     for (let i = 0; i < p.written; i++) {
       const row = staged[i] as number;
       if (write[row] === writeKind.insert) created[row] = 1;
@@ -204,7 +204,7 @@ export class Writing implements Stage {
   private landed(p: Progress): void {
     const { failures, table } = p;
     if (p.undoing) {
-      if (!failures.insist(table, p.round < maxRounds)) p.table--;
+      if (!failures.insist(table, p.written, p.round < maxRounds)) p.table--;
       else p.round++;
     } else if (failures.collect(table, p.created[table] as Uint8Array, p.written)) {
       failures.takeBack(table, p.created);
