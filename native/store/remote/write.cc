@@ -263,7 +263,11 @@ bool RemoteWrite::conclude(WriteFlight &f, uint32_t n) {
       }
       break;
   }
+  // Not performed. The packets that share the record have seen what a swap was to make of it, and
+  // the row's own verdict may have been another: so the state says it. A removal leaves what there
+  // is.
   if (f.kind[n] == Write::insert) r.state[row] = static_cast<uint8_t>(Lookup::miss);
+  if (f.kind[n] == Write::swap) r.state[row] = static_cast<uint8_t>(Lookup::unknown);
   return true;
 }
 

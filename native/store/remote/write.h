@@ -4,8 +4,8 @@
 // A call whose reply was lost is sent again until it is due, and is performed once: the server
 // knows each writer's last call. What a repeated call had come to is known where its version
 // stands. Of the others, and of a call that was never answered, the row's state is `unknown`: it is
-// not decided again, and the packets that depend on it are dropped. A write that was never sent
-// leaves the row as if it had been refused.
+// not decided again, and the packets that depend on it are dropped. Likewise of a swap that was
+// never sent or was refused; an insert leaves a miss then.
 #pragma once
 #include "store/remote/flights.h"
 #include "store/remote/key_space.h"

@@ -59,6 +59,19 @@ async function recovery(client: Client): Promise<number> {
   return performance.now() - began;
 }
 
+/** What is left of a key's row after a write. */
+async function stateAfter(client: Client, key: number, kind: 'insert' | 'swap' | 'remove') {
+  const rows = await client.batch(entries, [key]).lookup();
+  server.kill();
+  await bench.until('the server to seem away', () =>
+    client.reports.some((event) => event === 'store-away'),
+  );
+  await rows.stage(0, kind, 2).write();
+  const { dropped, state } = rows.row(0);
+  rows.end();
+  return { dropped, state };
+}
+
 describe('a server that fails', () => {
   beforeEach(async () => {
     server = await StoreServer.start({ arguments: ['--maxmemory-policy', 'noeviction'] });
@@ -67,6 +80,16 @@ describe('a server that fails', () => {
     await bench?.close();
     server.kill('SIGCONT');
     await server.stop();
+  });
+
+  it.each([
+    ['an insert', 2, 'insert', 'miss'],
+    ['a swap', 1, 'swap', 'unknown'],
+    ['a removal', 1, 'remove', 'hit'],
+  ] as const)('tells of %s that was never sent', async (_, key, kind, state) => {
+    const client = open();
+    expect(await create(client, 1)).toBe('hit');
+    expect(await stateAfter(client, key, kind)).toEqual({ dropped: true, state });
   });
 
   it('that is killed: packets are dropped at once, and served again when it is back', async () => {
