@@ -4,7 +4,7 @@
  * The number is the protocol's version. `libraryRevision` grows with every change of the text that
  * keeps the protocol; a client replaces an older revision that it finds, never a newer one.
  */
-export const libraryRevision = 3;
+export const libraryRevision = 4;
 
 /**
  * A value is cut as 1-8 version, 9-16 deadline, 17 timer, 18 flags, 19-20 and 21-24 schema, 25- record.
@@ -59,7 +59,8 @@ local function counts()
   }
 end
 
--- The last call of each writer in a partition, of the 4,096 writers that began last: numbers grow.
+-- The last call of each writer in a partition, of the 4,096 writers that began last: numbers grow. What
+-- the writer has passed is performed no more: it comes late, or again.
 local function performed(tag, writer)
   return tonumber(redis.call('HGET', tag .. '+', writer) or -1)
 end
@@ -73,14 +74,13 @@ local function note(tag, writer, sequence)
 end
 
 -- args: idle time of 4 timer classes in ms, capacity of a partition, writer, its number of the call,
--- 1 where the call is repeated; then for each key
+-- 1 where the call is repeated (earlier revisions asked); then for each key
 -- 1 kind (i, s, r), 2-9 expected version, 10-17 version, 18 timer, 19-25 flags and schema, 26- record.
 -- Replies for each: 1 won, 0 full, nil gone, 2 performed by an earlier call and since then changed, or
 -- the winner's value.
 local function write(keys, args)
   local at, packed = deadlines(clock(), args)
   local capacity, writer, sequence = tonumber(args[5]), args[6], tonumber(args[7])
-  local repeated = args[8] == '1'
   local count = counts()
   local tags = {}
   local replies = {}
@@ -90,7 +90,7 @@ local function write(keys, args)
     local prefix, tag = string.sub(key, 1, -17), string.sub(key, 1, 4)
     local reply = 1
     if tags[tag] == nil then
-      tags[tag] = repeated and performed(tag, writer) >= sequence
+      tags[tag] = performed(tag, writer) >= sequence
       if not tags[tag] then note(tag, writer, sequence) end
     end
     if tags[tag] then
@@ -170,6 +170,12 @@ local function touch(keys, args)
   return touched
 end
 
+-- While its slot moves, a record may be on the other node: there GET is an error, or, on the node that the
+-- slot comes to, false. A command of two keys is an error on both, as long as one of the keys is missing.
+local function is_nowhere(due, record, value)
+  return value == false and type(redis.pcall('EXISTS', due, record)) == 'number'
+end
+
 -- keys: the table's deadlines, '{pp}TABLE!', of some partitions; args: how many records at the most,
 -- milliseconds until a claim lapses, how many of the keys are deadlines (all, if absent). Replies members of the claimed sets: key and value.
 local function claim(keys, args)
@@ -189,15 +195,18 @@ local function claim(keys, args)
     if left <= 0 then break end
     local expired = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, left)
     for _, key in ipairs(expired) do
-      local value = redis.call('GET', prefix .. key)
-      if value then
+      local record = prefix .. key
+      local value = redis.pcall('GET', record)
+      if type(value) == 'string' then
         local member = key .. value
-        redis.call('DEL', prefix .. key)
+        redis.call('DEL', record)
         redis.call('ZADD', claimed, now + lapse, member)
+        redis.call('ZREM', due, key)
         count.add(prefix, -1)
         replies[#replies + 1] = member
+      elseif is_nowhere(due, record, value) then
+        redis.call('ZREM', due, key)
       end
-      redis.call('ZREM', due, key)
     end
     left = left - #expired
     if left <= 0 then break end
@@ -327,8 +336,8 @@ local function lease(keys, args)
   local numbers = {}
   if last == token then
     for word in string.gmatch(result, '%d+') do numbers[#numbers + 1] = tonumber(word) end
-    return numbers
   end
+  if tonumber(last or 0) >= tonumber(token) then return numbers end
   local stamp = writer .. ':' .. now
   local next_ = tonumber(redis.call('HGET', out, 'next') or first)
   while #numbers < want and next_ < first + size do
@@ -354,6 +363,7 @@ local function give(keys, args)
   local field, token = 'g' .. args[1], args[2]
   local last, result = string.match(redis.call('HGET', out, field) or '', '^%d+ (%d+) (%d+)$')
   if last == token then return tonumber(result) end
+  if tonumber(last or 0) > tonumber(token) then return 0 end
   local given = 0
   for i = 3, #args do
     if redis.call('HDEL', out, args[i]) == 1 then

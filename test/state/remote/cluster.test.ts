@@ -199,6 +199,51 @@ describe.each(serverKinds())('A %s cluster', (kind) => {
     expect(await write(client, entries, 200, 1)).toMatchObject({ state: 'hit', dropped: false });
   }, 60_000);
 
+  it.each([
+    ['records', false],
+    ['what is kept beside them', true],
+  ])(
+    'claims each ended record once while its slot stands half moved: first %s',
+    async (_, isBeside) => {
+      cluster = await StoreCluster.start({ kind });
+      bench = benchOn(cluster.url, { partitions: 1 });
+      const ending = table('ending', schema, { capacity: 64, idleSeconds: 0.1 }) as AnyTable;
+      const client = bench.client([ending]);
+      for (let key = 1; key <= 6; key++) await write(client, ending, key, key);
+      await bench.wait(300);
+      const [slot] = (await slotsOf(cluster.primaries[0])) as [number];
+      const from = await cluster.ownerOf(slot);
+      const to = cluster.primaries.find((node) => node !== from) as ClusterNode;
+      const [due, claimed, size] = ['{00}ending!', '{00}ending?', '{00}ending='] as const;
+      const claim = async ({ control }: ClusterNode, most: number, asking = false) => {
+        const pipeline = control.pipeline();
+        if (asking) pipeline.call('ASKING');
+        pipeline.call('FCALL', 'rxnf1_claim', 3, due, claimed, size, most, 60_000, 1);
+        const [error, members] = (await pipeline.exec())?.at(-1) ?? [];
+        if (error) throw error;
+        return (members as unknown[]).length;
+      };
+
+      // A claim is refused while one of its keys is missing; this makes the last of them.
+      expect(await claim(from, 1)).toBe(1);
+      await to.control.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id);
+      await from.control.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
+      const records = (await from.control.keysBuffer('{00}ending/*')).slice(0, 2);
+      const names = isBeside ? [...records, due, claimed, size] : records;
+      const { port } = to.server;
+      await from.control.call('MIGRATE', '127.0.0.1', port, '', 0, 5000, 'KEYS', ...names);
+      const side = isBeside ? to : from;
+      const [here, elsewhere] = isBeside ? [2, 3] : [3, 2];
+      expect(await claim(side, 64, isBeside)).toBe(here);
+      await cluster.moveSlot(slot, to);
+      expect(Number(await to.control.get(size))).toBe(elsewhere);
+      expect(await claim(to, 64)).toBe(elsewhere);
+      expect(Number(await to.control.get(size))).toBe(0);
+      expect(await to.control.exists(due)).toBe(0);
+    },
+    60_000,
+  );
+
   it('is followed to a node that joined later, which gets the functions', async () => {
     cluster = await StoreCluster.start({ kind });
     bench = benchOn(`redis+cluster://127.0.0.1:${cluster.primaries[0]?.server.port}`);
