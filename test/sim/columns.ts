@@ -175,7 +175,9 @@ export function landWrites(
       put(batch, columns, row, stands && { ...stands, deadline: 0, committed: true });
     } else if (answer.full) {
       if (batch.verdict[row] === 0) batch.verdict[row] = full;
-      columns.state[row] = looked.miss;
+      // Not performed: as native/store/remote/write.cc has it.
+      if (call.kind === 'insert') columns.state[row] = looked.miss;
+      if (call.kind === 'swap') columns.state[row] = looked.unknown;
     } else {
       put(batch, columns, row, answer.winner);
       columns.lost[lost++] = row;

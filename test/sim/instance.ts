@@ -4,7 +4,7 @@ import { native } from '../../src/native.ts';
 import { openLane } from '../../src/nfs/network-function.ts';
 import type { Lane, LaneEvent } from '../../src/streams/lane.ts';
 import { findLost, findReported } from '../../src/testing/conservation.ts';
-import type { SimSession, SimStore } from './session.ts';
+import type { SimStore, SimulatedSession } from './service.ts';
 import type { World } from './world.ts';
 
 export type PortName = 'inside' | 'outside';
@@ -16,7 +16,7 @@ const maxBreaths = 64;
 
 export class Instance {
   readonly writer: number;
-  readonly session: SimSession;
+  readonly session: SimulatedSession;
   /** May not run before this time. */
   pausedUntil = 0;
   alive = true;
@@ -39,7 +39,7 @@ export class Instance {
         mac: new Uint8Array([2, 0, 0, 0, 0, last]),
       });
     this.ports = { inside: port('inside', 1), outside: port('outside', 2) };
-    const sessions: SimSession[] = [];
+    const sessions: SimulatedSession[] = [];
     const opened: SimStore = {
       open: (lane) => {
         lane.advance(Math.round(world.now * 1e6) - lane.nowNanoseconds);

@@ -3,15 +3,7 @@
  * hold at that moment. Throws a `Violation` at the first promise of the design that is broken.
  */
 import type { Instance, PortName } from './instance.ts';
-import {
-  addresses,
-  firstMark,
-  flowRecord,
-  flows,
-  idleMilliseconds,
-  natTable,
-  tokenOf,
-} from './network-functions.ts';
+import { addresses, firstMark, flowRecord, flows, natTable, tokenOf } from './network-functions.ts';
 import {
   addressOf,
   type Endpoint,
@@ -22,9 +14,10 @@ import {
   type Seen,
   timeToLive,
 } from './packets.ts';
-import type { Node, StoreCluster } from './store-cluster.ts';
+import type { Place } from './store-view.ts';
 import { mayBeSumOf } from './subset-sum.ts';
 import { Violation } from './violation.ts';
+import type { World } from './world.ts';
 
 /** A packet that was given to an instance. */
 export interface Given {
@@ -53,13 +46,22 @@ interface Mapping {
 
 const outsideAddress = addressOf(addresses.outside);
 const remoteAddress = addressOf(addresses.remote);
-/** An answer is looked up by then, whatever holds its instance up. */
-const slowestLookup = 1300;
+
+export interface Watched {
+  readonly world: World;
+  /** Where the store's records are, the primary first. */
+  places(): readonly Place[];
+  /** For so long after each packet that left its endpoint keeps its external port. */
+  readonly keptMilliseconds: number;
+  /** An answer is looked up by then, whatever holds its instance up. */
+  readonly slowestLookup: number;
+  /** A lookup is answered once what it refreshes is refreshed: what was found does not end then. */
+  readonly awaitsRefreshes: boolean;
+}
 
 export class Judge {
-  private readonly cluster: StoreCluster;
+  private readonly watched: Watched;
   private readonly tell: (text: string) => void;
-  private readonly replicas: number;
   private readonly given = new Map<number, Given>();
   private readonly mappings = new Map<string, Mapping>();
   /** By protocol and external port: the endpoint that was last seen behind it. */
@@ -67,17 +69,18 @@ export class Judge {
   /** By instance and flow: the last packet of it that left. */
   private readonly lastOut = new Map<string, Given>();
   private readonly noBinding = new Map<Instance, number>();
+  /** By key and external port: when bindings end, or have ended, as the store had it last. */
+  private readonly ends = new Map<string, number>();
   private nextId = 1;
   readonly tally = { given: 0, left: 0, answers: 0 };
 
-  constructor(cluster: StoreCluster, replicas: number, tell: (text: string) => void) {
-    this.cluster = cluster;
-    this.replicas = replicas;
+  constructor(watched: Watched, tell: (text: string) => void) {
+    this.watched = watched;
     this.tell = tell;
   }
 
   private get now(): number {
-    return this.cluster.world.now;
+    return this.watched.world.now;
   }
 
   /** Gives an inside host's packet to an instance. */
@@ -113,7 +116,9 @@ export class Judge {
       time: this.now,
       instance,
       arrival: instance.arrivals,
-      safe: mapping?.external === what.external && this.now + slowestLookup < (mapping?.until ?? 0),
+      safe:
+        mapping?.external === what.external &&
+        this.now + this.watched.slowestLookup < (mapping?.until ?? 0),
       emitted: false,
       count: undefined,
     };
@@ -165,8 +170,9 @@ export class Judge {
       this.checkAnswer(packet, seen);
       return undefined;
     }
-    this.checkTranslation(packet, seen);
-    this.checkCommitted(packet, seen);
+    const isEnding = this.isEnding(packet, seen.sourcePort);
+    this.checkTranslation(packet, seen, isEnding);
+    this.checkCommitted(packet, seen, isEnding);
     return { packet, external: seen.sourcePort };
   }
 
@@ -190,13 +196,34 @@ export class Judge {
     throw new Violation(12, `${describe(packet)} went to port ${seen.destinationPort} instead`);
   }
 
-  private checkTranslation(packet: Given, seen: Seen): void {
+  /** The store has changed: see `isEnding`. */
+  noteEnds(): void {
+    if (this.watched.awaitsRefreshes) return;
+    const [{ view }] = this.watched.places();
+    for (const [key, { deadline, record }] of view.entries('binding'))
+      this.ends.set(`${key} ${portOf('binding', record)}`, deadline);
+  }
+
+  /**
+   * True where a packet has met its binding after its idle life, while it was there still, and the refresh that
+   * this asked for has not come, or has come too late: nothing is promised of such a binding.
+   */
+  private isEnding(packet: Given, external: number): boolean {
+    const { endpoint, time } = packet;
+    const { awaitsRefreshes, keptMilliseconds } = this.watched;
+    const mapping = this.mappings.get(nameOf(endpoint));
+    if (awaitsRefreshes || (mapping?.external === external && mapping.until >= time)) return false;
+    const end = this.ends.get(`${insideKey(endpoint)} ${external}`);
+    return end !== undefined && end < this.now + keptMilliseconds;
+  }
+
+  private checkTranslation(packet: Given, seen: Seen, isEnding: boolean): void {
     const { endpoint } = packet;
     if (seen.source !== outsideAddress || seen.destination !== remoteAddress)
       throw new Violation(1, `${describe(packet)} left with addresses that are not right`);
     const external = seen.sourcePort;
     const name = nameOf(endpoint);
-    const until = packet.time + idleMilliseconds;
+    const until = packet.time + this.watched.keptMilliseconds;
     const mapping = this.mappings.get(name);
     if (mapping && mapping.until > this.now && mapping.external !== external) {
       throw new Violation(
@@ -213,6 +240,7 @@ export class Judge {
           ` ${owner.until.toFixed(1)} ms at least`,
       );
     }
+    if (isEnding) return;
     const later = (known: number | undefined) => Math.max(known ?? 0, until);
     this.mappings.set(name, {
       external,
@@ -225,32 +253,11 @@ export class Judge {
   }
 
   /** Output commit: what the packet depends on is on every node that may become primary. */
-  private checkCommitted(packet: Given, seen: Seen): void {
-    const { endpoint } = packet;
-    const inside = addressOf(addresses.host(endpoint.host));
-    const nodes =
-      this.replicas > 0 ? [this.cluster.primary, this.cluster.replica] : [this.cluster.primary];
-    for (const node of nodes as Node[]) {
-      const where = node === this.cluster.primary ? 'the primary' : 'the replica';
-      const bindings = node.functions.entries('binding');
-      const binding = bindings.get(endpointKey(endpoint.protocol, inside, endpoint.port));
-      const translated = binding && portOf('binding', binding.record);
-      if (translated !== seen.sourcePort) {
-        throw new Violation(
-          3,
-          `${describe(packet)} left from port ${seen.sourcePort}, but ${where} has ${
-            translated === undefined ? 'no binding for it' : `port ${translated} for it`
-          }`,
-        );
-      }
-      const ports = node.functions.entries('port');
-      const reserved = ports.get(endpointKey(endpoint.protocol, outsideAddress, seen.sourcePort));
-      if (!reserved || portOf('port', reserved.record) !== endpoint.port)
-        throw new Violation(
-          3,
-          `${describe(packet)} left, but ${where} does not have its port record`,
-        );
-      const flow = this.flowOf(node, packet);
+  private checkCommitted(packet: Given, seen: Seen, isEnding: boolean): void {
+    for (const place of this.watched.places()) {
+      if (!isEnding) this.checkBinding(place, packet, seen);
+      const { where } = place;
+      const flow = this.flowOf(place, packet);
       if (packet.count === undefined || !flow || flow.packets < packet.count) {
         throw new Violation(
           3,
@@ -271,13 +278,34 @@ export class Judge {
     }
   }
 
-  private flowOf(node: Node, packet: Given) {
+  private checkBinding({ view, where }: Place, packet: Given, seen: Seen): void {
+    const { endpoint } = packet;
+    const binding = view.entries('binding').get(insideKey(endpoint));
+    const translated = binding && portOf('binding', binding.record);
+    if (translated !== seen.sourcePort) {
+      throw new Violation(
+        3,
+        `${describe(packet)} left from port ${seen.sourcePort}, but ${where} has ${
+          translated === undefined ? 'no binding for it' : `port ${translated} for it`
+        }`,
+      );
+    }
+    const ports = view.entries('port');
+    const reserved = ports.get(endpointKey(endpoint.protocol, outsideAddress, seen.sourcePort));
+    if (!reserved || portOf('port', reserved.record) !== endpoint.port)
+      throw new Violation(
+        3,
+        `${describe(packet)} left, but ${where} does not have its port record`,
+      );
+  }
+
+  private flowOf({ view: records }: Place, packet: Given) {
     const { endpoint, remotePort } = packet;
     const inside = addressOf(addresses.host(endpoint.host));
     const key =
       endpointKey(endpoint.protocol, inside, endpoint.port).slice(0, 8) +
       endpointKey(endpoint.protocol, remoteAddress, remotePort).slice(0, 8);
-    const value = node.functions.entries(flows.storage).get(key);
+    const value = records.entries(flows.storage).get(key);
     if (!value) return undefined;
     const view = new DataView(value.record.buffer, value.record.byteOffset);
     const { offsets } = flowRecord;
@@ -299,7 +327,7 @@ export class Judge {
     for (const [name, packets] of byFlow) {
       const counted = packets.filter(({ count }) => count !== undefined);
       const unsure = packets.filter(({ count, throws }) => count === undefined && !throws);
-      const flow = this.flowOf(this.cluster.primary, packets[0]) ?? { packets: 0, sum: 0 };
+      const flow = this.flowOf(this.watched.places()[0], packets[0]) ?? { packets: 0, sum: 0 };
       const extra = flow.packets - counted.length;
       const sum = counted.reduce((total, { id }) => (total + tokenOf(id)) >>> 0, 0);
       const rest = (flow.sum - sum) >>> 0;
@@ -326,6 +354,10 @@ export class Judge {
       }
     }
   }
+}
+
+function insideKey({ host, port, protocol }: Endpoint): string {
+  return endpointKey(protocol, addressOf(addresses.host(host)), port);
 }
 
 /** The port in a binding's or a port's record. */

@@ -4,7 +4,8 @@
  * sent on that one is executed before or never; then everything unanswered is sent again.
  */
 import type { Random } from './random.ts';
-import type { Call, StoreCluster } from './store-cluster.ts';
+import type { Call, Replicated, StoreCluster } from './store-cluster.ts';
+import type { StoreFunctions } from './store-functions.ts';
 import type { World } from './world.ts';
 
 export interface LinkFaults {
@@ -16,6 +17,8 @@ export interface LinkFaults {
   readonly lostReplies: number;
   /** How long an answer is waited for, over all retries. */
   readonly patience: number;
+  /** What is on a connection that its client has given up arrives later by so much at the most. */
+  readonly late?: number;
 }
 
 export interface Answer<T> {
@@ -28,33 +31,45 @@ export interface Answer<T> {
 /** `undefined`: nobody knows whether it was executed, or will yet be. */
 export type Done<T> = (answer: Answer<T> | undefined) => void;
 
-interface Request {
-  readonly call: Call<unknown>;
+export interface Request<F extends Replicated = StoreFunctions> {
+  /** What is sent: made for each attempt, and told whether an earlier one may have been executed. */
+  make(repeated: boolean): Call<unknown, F>;
   readonly done: Done<unknown>;
   readonly until: number;
+  /** It may have been executed. */
+  sentOnce: boolean;
+  /** So it was when it was sent last. */
+  repeated: boolean;
+}
+
+interface Arrived<F extends Replicated> {
+  readonly request: Request<F>;
+  readonly call: Call<unknown, F>;
 }
 
 /** One life of the connection. */
-interface Connection {
+interface Connection<F extends Replicated> {
   /** Nothing that arrives is executed any more. */
   closed: boolean;
-  readonly arrived: Request[];
+  readonly arrived: Arrived<F>[];
+  /** How much later than it was sent arrives what is on it when it is given up. */
+  late?: number;
 }
 
 const reconnectMilliseconds = 2;
 
-export class Link {
+export class Link<F extends Replicated = StoreFunctions> {
   private readonly world: World;
-  private readonly cluster: StoreCluster;
+  private readonly cluster: StoreCluster<F>;
   private readonly writer: number;
   private readonly random: Random;
   private readonly faults: LinkFaults;
   /** Sent and not answered, in order. */
-  private readonly outstanding: Request[] = [];
-  private readonly inbox: { readonly from: Connection; readonly answer: Answer<unknown> }[] = [];
-  private connection: Connection = { closed: false, arrived: [] };
+  private readonly outstanding: Request<F>[] = [];
+  private readonly inbox: { readonly from: Connection<F>; readonly answer: Answer<unknown> }[] = [];
+  private connection: Connection<F> = { closed: false, arrived: [] };
   /** Given up by the client; the server may not have noticed yet. */
-  private abandoned: Connection | undefined;
+  private abandoned: Connection<F> | undefined;
   /** When to connect again; infinite while connected. */
   private reconnectAt = Number.POSITIVE_INFINITY;
   private lastArrival = 0;
@@ -64,7 +79,7 @@ export class Link {
 
   constructor(
     world: World,
-    cluster: StoreCluster,
+    cluster: StoreCluster<F>,
     writer: number,
     random: Random,
     faults: LinkFaults,
@@ -84,9 +99,14 @@ export class Link {
     return this.outstanding.length;
   }
 
-  send<T>(call: Call<T>, done: Done<T>): void {
+  send<T>(call: Call<T, F>, done: Done<T>): void {
     const until = this.world.now + this.faults.patience;
-    const request: Request = { call, done: done as Done<unknown>, until };
+    const sent = { sentOnce: false, repeated: false };
+    this.forward({ make: () => call, done: done as Done<unknown>, until, ...sent });
+  }
+
+  /** Likewise what was refused elsewhere. */
+  forward(request: Request<F>): void {
     this.outstanding.push(request);
     if (this.reconnectAt === Number.POSITIVE_INFINITY) this.transmit(request);
   }
@@ -102,18 +122,23 @@ export class Link {
     if (this.dead) return;
     while (this.inbox.length > 0) {
       const { from, answer } = this.inbox.shift() as (typeof this.inbox)[number];
-      if (from === this.connection) (this.outstanding.shift() as Request).done(answer);
+      if (from === this.connection) (this.outstanding.shift() as Request<F>).done(answer);
     }
     const { now } = this.world;
     while (this.outstanding.length > 0 && this.outstanding[0].until <= now) {
       this.breakOff(this.connection);
-      (this.outstanding.shift() as Request).done(undefined);
+      (this.outstanding.shift() as Request<F>).done(undefined);
     }
     if (now >= this.reconnectAt && !this.cluster.isStalled) this.reconnect();
   }
 
-  private reconnect(): void {
+  /** The server ends the connection before this one. */
+  private cut(): void {
     if (this.abandoned) this.abandoned.closed = true;
+  }
+
+  private reconnect(): void {
+    this.cut();
     this.abandoned = undefined;
     this.reconnectAt = Number.POSITIVE_INFINITY;
     if (this.cluster.isFenced(this.writer)) {
@@ -126,7 +151,7 @@ export class Link {
   }
 
   /** The client has noticed that its connection is gone. */
-  private breakOff(connection: Connection): void {
+  private breakOff(connection: Connection<F>): void {
     if (connection !== this.connection || this.reconnectAt !== Number.POSITIVE_INFINITY) return;
     this.reconnectAt = this.world.now + reconnectMilliseconds;
     this.abandoned = connection;
@@ -137,23 +162,35 @@ export class Link {
     return this.random.between(this.faults.delay.least, this.faults.delay.most);
   }
 
-  private transmit(request: Request): void {
+  private transmit(request: Request<F>): void {
     const { connection } = this;
+    request.repeated = request.sentOnce;
+    const arrived = { request, call: request.make(request.repeated) };
+    request.sentOnce = true;
     this.lastArrival = Math.max(this.lastArrival, this.world.now + this.delay());
-    this.world.at(this.lastArrival, () => {
-      connection.arrived.push(request);
+    const arrive = () => {
+      connection.arrived.push(arrived);
       this.serve(connection);
+    };
+    this.world.at(this.lastArrival, () => {
+      const { late = 0 } = this.faults;
+      if (late === 0 || connection === this.connection) {
+        arrive();
+        return;
+      }
+      connection.late ??= this.random.between(0, late);
+      this.world.after(connection.late, arrive);
     });
   }
 
   /** The server's side. */
-  private serve(connection: Connection): void {
+  private serve(connection: Connection<F>): void {
     if (this.cluster.isStalled) {
       this.world.at(this.cluster.stalledUntil, () => this.serve(connection));
       return;
     }
     while (connection.arrived.length > 0 && !connection.closed) {
-      const request = connection.arrived.shift() as Request;
+      const { call } = connection.arrived.shift() as Arrived<F>;
       const fate = this.random.next();
       const { lostRequests, lostReplies } = this.faults;
       if (this.cluster.isFenced(this.writer) || fate < lostRequests) {
@@ -161,20 +198,20 @@ export class Link {
         return;
       }
       const { epoch } = this.cluster;
-      const { answer: value, now } = this.cluster.execute(this.writer, request.call);
+      const { answer: value, now } = this.cluster.execute(this.writer, call);
       if (fate < lostRequests + lostReplies) this.closeFromServer(connection);
       else this.reply(connection, { value, now, epoch });
     }
   }
 
-  private reply(connection: Connection, answer: Answer<unknown>): void {
+  private reply(connection: Connection<F>, answer: Answer<unknown>): void {
     this.lastReply = Math.max(this.lastReply, this.world.now + this.delay());
     this.world.at(this.lastReply, () => {
       this.inbox.push({ from: connection, answer });
     });
   }
 
-  private closeFromServer(connection: Connection): void {
+  private closeFromServer(connection: Connection<F>): void {
     connection.closed = true;
     this.lastReply = Math.max(this.lastReply, this.world.now + this.delay());
     this.world.at(this.lastReply, () => this.breakOff(connection));

@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     bug: { type: 'string' },
+    store: { type: 'string' },
   },
 });
 process.exitCode = await main(Number(values.seeds), Number(values.seed), values.bug);
@@ -30,11 +31,16 @@ async function main(seeds: number, first: number, name: string | undefined): Pro
     console.error(`no such bug; there are: ${Object.keys(bugs).join(', ')}`);
     return 2;
   }
+  const kind = values.store ?? (bug && (bug.kind ?? 'answers'));
+  if (kind !== undefined && kind !== 'answers' && kind !== 'servers') {
+    console.error('--store is answers or servers');
+    return 2;
+  }
   const tally = { given: 0, left: 0, answers: 0, instances: 0 };
   const started = performance.now();
   for (let i = 0; i < seeds; i++) {
     await setImmediate(); // see `simulate`
-    const failure = simulate(planOf(first + i), bug, tally);
+    const failure = simulate(planOf(first + i, kind), bug, tally);
     if (!failure) continue;
     report(await shorten(failure, bug), i + 1);
     return 1;

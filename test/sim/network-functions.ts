@@ -26,8 +26,6 @@ import {
 } from 'rxnf';
 import { parseIpv4 } from '../../src/wire/address.ts';
 
-/** Idle life of bindings, milliseconds. */
-export const idleMilliseconds = 2000;
 export const firstMark = 9999;
 
 export const flowRecord = record('flow', 1, { packets: u32, sum: u32, first: u32 });
@@ -53,6 +51,8 @@ export interface Counted {
 
 export interface FunctionOptions {
   readonly translation: 'kernels' | 'callback';
+  /** Idle life of bindings. */
+  readonly idleMilliseconds: number;
   readonly counted: Counted;
   /** A planted mistake: edits are applied before the write that they depend on has settled. */
   readonly editsFirst?: boolean;
@@ -110,8 +110,9 @@ function ip(text: string): number {
 const nats = new Map<string, NetworkFunction>();
 
 /** Declarations hold nothing, so one serves every run. */
-function natOf(translation: 'kernels' | 'callback'): NetworkFunction {
-  let made = nats.get(translation);
+function natOf(translation: 'kernels' | 'callback', idleMilliseconds: number): NetworkFunction {
+  const name = `${translation} ${idleMilliseconds}`;
+  let made = nats.get(name);
   if (!made) {
     const seconds = idleMilliseconds / 1000;
     made = nat({
@@ -140,18 +141,18 @@ function natOf(translation: 'kernels' | 'callback'): NetworkFunction {
       shortTimeouts: true,
       translation,
     });
-    nats.set(translation, made);
+    nats.set(name, made);
   }
   return made;
 }
 
 export function simulatedFunction(options: FunctionOptions): NetworkFunction {
-  return chain(counting(options), natOf(options.translation));
+  return chain(counting(options), natOf(options.translation, options.idleMilliseconds));
 }
 
 /** A NAT's table by its name. */
 export function natTable(name: string) {
-  const found = natOf('kernels').tables.find((candidate) => candidate.name === name);
+  const found = natOf('kernels', 2000).tables.find((candidate) => candidate.name === name);
   if (!found) throw new Error(`the NAT has no table ${name}`);
   return found;
 }

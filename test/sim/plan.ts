@@ -24,15 +24,25 @@ export interface Plan {
   /** Packets of one flow go to any instance, or to one each. */
   readonly spread: boolean;
   readonly translation: 'kernels' | 'callback';
+  /** Servers that hold the store: 1, or a cluster's; 0: the store that keeps its answers. */
+  readonly nodes: number;
+  /** Parts of the keys, each of which lies in one slot. */
+  readonly partitions: number;
+  /** How often keys begin to move to another node. */
+  readonly moves: number;
 }
 
-export function planOf(seed: number): Plan {
+/** Which of the stores a plan is for. */
+export type StoreKind = 'answers' | 'servers';
+
+/** @param kind of the store; half of the seeds each, where it is left to them */
+export function planOf(seed: number, kind?: StoreKind): Plan {
   const random = new Random(seed);
   const sometimes = (probability: number, least: number, most: number) =>
     random.chance(probability) ? random.whole(least, most) : 0;
   const replicas = random.chance(0.4) ? 1 : 0;
   const lossy = random.chance(0.6);
-  return {
+  const plan = {
     seed,
     instances: random.whole(1, 3),
     endpoints: random.whole(1, 5),
@@ -49,7 +59,16 @@ export function planOf(seed: number): Plan {
     throws: random.chance(0.3) ? 0.1 : 0,
     spread: random.chance(0.7),
     translation: random.chance(0.5) ? 'kernels' : 'callback',
-  };
+  } as const;
+  const onServers = random.chance(0.5);
+  const nodes = random.pick([1, 2, 3]);
+  const moves = random.whole(1, 8);
+  const partitions = random.pick([1, 2, 4]);
+  const endpoints = random.whole(1, 12);
+  if (kind === 'answers' || (kind === undefined && !onServers))
+    return { ...plan, nodes: 0, partitions: 1, moves: 0 };
+  if (nodes === 1) return { ...plan, nodes, partitions, moves: 0 };
+  return { ...plan, endpoints, nodes, partitions, moves, replicas: 0, failovers: 0 };
 }
 
 /** Plans with less in them than the given one, the boldest cuts first. */
@@ -70,6 +89,9 @@ export function simpler(plan: Plan): Plan[] {
     { kills: 1 },
     { pauses: 1 },
     { failovers: 1 },
+    { moves: 0 },
+    { moves: 1 },
+    { moves: 2 },
     { packets: Math.ceil(plan.packets / 2) },
     { packets: plan.packets - 1 },
   ];
@@ -80,8 +102,8 @@ export function simpler(plan: Plan): Plan[] {
 
 /** How much there is to read about. */
 function weight(plan: Plan): number {
-  const { instances, endpoints, packets, bursts, kills, pauses, stalls, failovers } = plan;
-  const faults = kills + pauses + stalls + failovers;
+  const { instances, endpoints, packets, bursts, kills, pauses, stalls, failovers, moves } = plan;
+  const faults = kills + pauses + stalls + failovers + moves;
   const kinds = [plan.lostRequests, plan.lostReplies, plan.throws].filter((share) => share > 0);
   return packets + 5 * (bursts + instances + endpoints + faults + kinds.length);
 }

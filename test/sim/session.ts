@@ -9,7 +9,6 @@ import type {
   LookupRequest,
   NumberPool,
   Operation,
-  Store,
   StoreSession,
 } from '../../src/state/store.ts';
 import { RecordRows, recordRow } from '../../src/state/store.ts';
@@ -69,15 +68,6 @@ export interface Batched {
   finished: boolean;
 }
 
-/** For one lane of one life of an instance. */
-export interface SimStore extends Store {
-  open(lane: Lane): SimSession;
-}
-
-export function simStore(Session: typeof SimSession, options: SimStoreOptions): SimStore {
-  return { open: (lane) => new Session(lane, options) };
-}
-
 export class SimSession implements StoreSession {
   readonly synchronous = false;
   readonly link: Link;
@@ -108,6 +98,11 @@ export class SimSession implements StoreSession {
       const { batch, lease, done } = this.batches.shift() as Batched;
       if (batch.leased && batch.lease === lease) done(batch);
     }
+  }
+
+  /** Requests under way. */
+  get waiting(): number {
+    return this.link.waiting;
   }
 
   /** The process has ended. */

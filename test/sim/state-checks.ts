@@ -1,5 +1,5 @@
 /** What must hold of the NAT's records on every node, whenever one looks. */
-import type { StoreFunctions } from './store-functions.ts';
+import type { StoreView } from './store-view.ts';
 import { Violation } from './violation.ts';
 
 /** Binding records, as src/nfs/nat/tables.ts lays them out. */
@@ -7,10 +7,9 @@ const bindingAt = { address: 0, port: 8, serial: 14 } as const;
 const portAt = { address: 0, port: 4, serial: 6 } as const;
 
 /**
- * Every binding has its port record, which names it; so no two have one port. Every port record's number
- * is out.
+ * Every binding has its port record, which names it; so no two have one port.
  */
-export function checkRecords(functions: StoreFunctions, where: string): void {
+export function checkRecords(functions: StoreView, where: string): void {
   const ports = functions.entries('port');
   for (const [key, { record }] of functions.entries('binding')) {
     const view = viewOf(record);
@@ -29,10 +28,10 @@ export function checkRecords(functions: StoreFunctions, where: string): void {
         ` which ${own ? `is inside port ${own.getUint16(portAt.port)}'s` : 'is not reserved'}`,
     );
   }
-  checkNumbers(functions, where);
 }
 
-function checkNumbers(functions: StoreFunctions, where: string): void {
+/** Every port record's number is out. */
+export function checkNumbers(functions: StoreView, where: string): void {
   for (const key of functions.entries('port').keys()) {
     const { pool, number } = numberOf(key);
     if (functions.isOut(pool, number)) continue;
@@ -43,8 +42,16 @@ function checkNumbers(functions: StoreFunctions, where: string): void {
   }
 }
 
+/** What the store keeps beside its records agrees with them, while no call is under way. */
+export function checkCounts(view: StoreView): void {
+  for (const table of ['binding', 'port', 'flow', 'fragment']) {
+    const discord = view.discord(table);
+    if (discord) throw new Violation(10, `of ${table}, ${discord}`);
+  }
+}
+
 /** Nothing is left once all has expired: no record, no claim, no number. */
-export function checkEmpty(functions: StoreFunctions): void {
+export function checkEmpty(functions: StoreView): void {
   for (const table of ['binding', 'port', 'fragment']) {
     const left = functions.entries(table).size + functions.claims(table).size;
     if (left > 0) throw new Violation(10, `${left} records or claims of ${table} never go away`);

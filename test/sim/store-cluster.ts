@@ -3,38 +3,44 @@
  * and stalls. Acknowledged and unreplicated calls are lost with their primary.
  */
 import type { Random } from './random.ts';
-import { StoreFunctions } from './store-functions.ts';
+import type { StoreFunctions } from './store-functions.ts';
 import type { World } from './world.ts';
 
-export interface Node {
-  readonly functions: StoreFunctions;
+/** What a node holds and does. */
+export interface Replicated {
+  /** Its whole state, for a new replica of it. */
+  copy(): this;
+}
+
+export interface Node<F extends Replicated = StoreFunctions> {
+  readonly functions: F;
   /** Its clock against the world's, milliseconds. */
   readonly skew: number;
 }
 
 /** What is executed on a node: deterministic in its state and time, owning all that it refers to. */
-export interface Call<T> {
+export interface Call<T, F extends Replicated = StoreFunctions> {
   readonly mutates: boolean;
-  run(functions: StoreFunctions, now: number): T;
+  run(functions: F, now: number): T;
 }
 
-interface Logged {
-  readonly call: Call<unknown>;
+interface Logged<F extends Replicated> {
+  readonly call: Call<unknown, F>;
   readonly now: number;
 }
 
-export interface ClusterOptions {
+export interface ClusterOptions<F extends Replicated> {
   /** Of the replica behind its primary; undefined: there is no replica. */
   readonly lag?: { readonly least: number; readonly most: number };
   /** Failed-over clocks differ by as much at the most. Well below T/16, as clients allow for. */
   readonly skewMilliseconds: number;
-  readonly functions?: () => StoreFunctions;
+  readonly functions: () => F;
 }
 
-export class StoreCluster {
+export class StoreCluster<F extends Replicated = StoreFunctions> {
   readonly world: World;
-  primary: Node;
-  replica: Node | undefined;
+  primary: Node<F>;
+  replica: Node<F> | undefined;
   /** Counts primaries. */
   epoch = 0;
   stalledUntil = 0;
@@ -43,19 +49,19 @@ export class StoreCluster {
   /** Told of each failover, before anyone can speak to the new primary. */
   readonly onFailover: (() => void)[] = [];
   private readonly random: Random;
-  private readonly options: ClusterOptions;
+  private readonly options: ClusterOptions<F>;
   private readonly fenced = new Set<number>();
-  private log: Logged[] = [];
+  private log: Logged<F>[] = [];
   /** Calls of the log that the replica has run. */
   private applied = 0;
   private lastApply = 0;
   private waiting: { readonly offset: number; readonly done: (proved: boolean) => void }[] = [];
 
-  constructor(world: World, random: Random, options: ClusterOptions) {
+  constructor(world: World, random: Random, options: ClusterOptions<F>) {
     this.world = world;
     this.random = random;
     this.options = options;
-    this.primary = { functions: options.functions?.() ?? new StoreFunctions(), skew: 0 };
+    this.primary = { functions: options.functions(), skew: 0 };
     this.replica = options.lag && { functions: this.primary.functions.copy(), skew: this.skew() };
   }
 
@@ -78,7 +84,7 @@ export class StoreCluster {
   }
 
   /** Runs a call on the primary, at its time. */
-  execute<T>(writer: number, call: Call<T>): { readonly answer: T; readonly now: number } {
+  execute<T>(writer: number, call: Call<T, F>): { readonly answer: T; readonly now: number } {
     const now = this.world.now + this.primary.skew;
     const answer = call.run(this.primary.functions, now);
     if (call.mutates) {
@@ -88,7 +94,7 @@ export class StoreCluster {
     return { answer, now };
   }
 
-  private replicate(logged: Logged): void {
+  private replicate(logged: Logged<F>): void {
     const { least, most } = this.options.lag as { least: number; most: number };
     this.log.push(logged);
     const { epoch } = this;
@@ -101,7 +107,7 @@ export class StoreCluster {
 
   private applyNext(): void {
     const { call, now } = this.log[this.applied++];
-    call.run((this.replica as Node).functions, now);
+    call.run((this.replica as Node<F>).functions, now);
     const proved = this.waiting.filter(({ offset }) => offset <= this.applied);
     this.waiting = this.waiting.filter(({ offset }) => offset > this.applied);
     for (const { done } of proved) done(true);

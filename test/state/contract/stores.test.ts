@@ -2,8 +2,9 @@
 import { memoryStore } from 'rxnf';
 import { delayedStore } from '../../../src/state/delayed-store.ts';
 import { Random } from '../../sim/random.ts';
-import { SimSession, simStore } from '../../sim/session.ts';
+import { SimSession } from '../../sim/session.ts';
 import { StoreCluster } from '../../sim/store-cluster.ts';
+import { StoreFunctions } from '../../sim/store-functions.ts';
 import { World } from '../../sim/world.ts';
 import type { OpenStore } from './bench.ts';
 import { storeContract } from './store-contract.ts';
@@ -24,6 +25,7 @@ function simulated(replicas: 0 | 1, faults: { lostRequests: number; lostReplies:
     const random = new Random(5);
     let writer = 0;
     const cluster = new StoreCluster(world, random.fork(), {
+      functions: () => new StoreFunctions(),
       skewMilliseconds: 0,
       ...(replicas > 0 && { lag: { least: 0.1, most: 3 } }),
     });
@@ -33,13 +35,7 @@ function simulated(replicas: 0 | 1, faults: { lostRequests: number; lostReplies:
       store: {
         takeWriter: () => ++writer,
         open: (lane) =>
-          simStore(SimSession, {
-            cluster,
-            random: random.fork(),
-            faults: link,
-            replicas,
-            writer,
-          }).open(lane),
+          new SimSession(lane, { cluster, random: random.fork(), faults: link, replicas, writer }),
       },
       pass: (milliseconds) => world.runUntil(world.now + milliseconds),
       claimsLapseMilliseconds: 3000,
