@@ -93,19 +93,31 @@ inline bool starts_plain(const uint8_t *p, const ParsePort &port) {
 #endif
 }
 
+// By protocol, the least that a transport's header says of its extent: more than a TCP header can
+// say for all but TCP and UDP.
+inline constexpr std::array<uint8_t, 256> least_extent = [] {
+  std::array<uint8_t, 256> t{};
+  t.fill(0xff);
+  t[wire::protocol_tcp] = 20, t[wire::protocol_udp] = 8;
+  return t;
+}();
+
 // Whether a frame is a plain packet. TCP and UDP come mixed, so nothing may branch on which it is:
 // one of both extents is taken by a mask. Fields may be read past a short packet, never past its
 // buffer. The network header of a plain packet is at 14, its transport header at 34.
 inline bool is_plain(const uint8_t *p, uint32_t length, const ParsePort &port) {
   using namespace wire;
   const uint8_t *ip = p + 14, *l4 = ip + 20;
-  const uint32_t total = load_be16(ip + 2), size = total - 20;
-  const uint32_t tcp = ip[9] == protocol_tcp, udp = ip[9] == protocol_udp;
-  const uint32_t offset = l4[12] >> 2 & 0x3c, datagram = load_be16(l4 + 4);
-  const uint32_t extent = (offset & -tcp) | (datagram & -udp), least = 8 * udp + 20 * tcp;
-  return starts_plain(p, port) & (length >= 14 + 28) & (total >= 28) & (total <= length - 14) &
-         (fold(sum20(ip)) == 0xffff) & ((address_class[ip[12]] | address_class[ip[16]]) == 0) &
-         (least != 0) & (extent >= least) & (extent <= size);
+  // Signed: least <= extent <= total - 20 and total <= length - 14 rule out all that is too short.
+  const int32_t total = load_be16(ip + 2), frame = static_cast<int32_t>(length);
+  const int32_t offset = l4[12] >> 2 & 0x3c, datagram = load_be16(l4 + 4);
+  const int32_t udp = -(ip[9] == protocol_udp);
+  const int32_t extent = offset ^ ((offset ^ datagram) & udp);
+  // A one's complement sum of ones alone is a multiple of 0xffff, which one multiplication tells;
+  // it is not 0, since the version is not.
+  return starts_plain(p, port) & (total <= frame - 14) & (sum20(ip) % 0xffff == 0) &
+         ((address_class[ip[12]] | address_class[ip[16]]) == 0) & (extent >= least_extent[ip[9]]) &
+         (extent <= total - 20);
 }
 
 // Traits and flow of a plain packet. False, with nothing decided, for any other.

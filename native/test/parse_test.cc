@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/parse.h"
+#include "kernels/plain.h"
 #include "test/support.h"
 
 using namespace rxnf;
@@ -227,10 +228,48 @@ void any_byte_changed() {
     }
 }
 
+// One by one, what plain.h tells at once: by the fields of an IPv4 header and a frame's length.
+bool plain_by_fields(const Bytes &f, uint32_t length) {
+  const uint32_t total = load_be16(&f[16]), protocol = f[23];
+  const bool tcp = protocol == protocol_tcp, udp = protocol == protocol_udp;
+  if (length < 34 || f[14] != 0x45 || fold(sum(&f[14], 20)) != 0xffff) return false;
+  if (total < 20 || total > length - 14 || !(tcp || udp)) return false;
+  const uint32_t extent = tcp ? (f[46] >> 4) * 4u : load_be16(&f[38]);
+  return extent >= (tcp ? 20 : 8) && extent <= total - 20;
+}
+
+// Around every limit, also where fields contradict each other.
+void plain_only_where_every_field_says_so() {
+  Random random(6);
+  ParsePort port;
+  port.accept_any = true;
+  port.prepare();
+  const Bytes samples[] = {ethernet(0x0800) + ipv4(6, tcp(0x10) + Bytes(40, 1)),
+                           ethernet(0x0800) + ipv4(17, udp(Bytes(52, 1)))};
+  uint32_t plain = 0;
+  for (int round = 0; round < 200'000; round++) {
+    Bytes f = samples[random.below(2)];
+    const auto total = static_cast<uint16_t>(random.below(100));
+    store(&f[16], swap16(random.below(50) ? total : static_cast<uint16_t>(random())));
+    if (random.below(8) == 0) f[23] = static_cast<uint8_t>(random());
+    f[46] = static_cast<uint8_t>(random.below(16) << 4);
+    store(&f[38], swap16(static_cast<uint16_t>(random.below(80))));
+    store<uint16_t>(&f[24], 0);
+    store(&f[24], static_cast<uint16_t>(~fold(sum(&f[14], 20))));
+    if (random.below(8) == 0) f[14 + random.below(2)] = static_cast<uint8_t>(random());
+    if (random.below(100) == 0) std::memset(&f[14], 0, 20);
+    const uint32_t length = random.below(3) ? total + 12u + random.below(5) : random.below(120);
+    EXPECT(is_plain(f.data(), length, port) == plain_by_fields(f, length));
+    plain += is_plain(f.data(), length, port);
+  }
+  EXPECT(plain > 10'000);
+}
+
 }  // namespace
 
 int main() {
   every_prefix();
   quotes_of_every_length();
   any_byte_changed();
+  plain_only_where_every_field_says_so();
 }
