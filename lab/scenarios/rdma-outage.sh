@@ -8,10 +8,11 @@ nat=$!
 until_ready outage
 sleep 2
 server_down
-until_true 10 grep -q 'store-away' /run/work/outage.log
+until_true 10 said 'store-away' /run/work/outage.log
 sleep 1
 server_up
-until_true 15 grep -q 'store-back' /run/work/outage.log
+until_true 15 said 'store-back' /run/work/outage.log
+nat_end outage
 wait "$nat" || refuse "$(cat /run/work/outage.log)"
 contains '"event":"summary"' /run/work/outage.log
 grep -oE '"store-(unavailable|timeout)":[1-9][0-9]*' /run/work/outage.log || refuse 'nothing was dropped for the store'

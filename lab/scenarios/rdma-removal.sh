@@ -4,10 +4,10 @@ rdma_up
 server_up
 rdma_live ends >/run/work/removed &
 client=$!
-until_true 10 grep -q ready /run/work/removed
+until_true 10 said ready /run/work/removed
 rdma link delete rxe0 & # returns when the server and the client have let go of it
 deleting=$!
-until_true 10 grep -q 'the RDMA device was removed' /run/work/removed
+until_true 10 said 'the RDMA device was removed' /run/work/removed
 server_down
 wait $client
 wait $deleting

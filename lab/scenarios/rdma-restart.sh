@@ -3,7 +3,7 @@
 rdma_up
 server_up
 rdma_live ends >/run/work/ends &
-until_true 10 grep -q ready /run/work/ends
+until_true 10 said ready /run/work/ends
 server_down
 wait $!
 contains 'closed by the server' /run/work/ends

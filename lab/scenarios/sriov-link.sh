@@ -8,11 +8,11 @@ nat=$!
 until_ready one
 outside there "$(way 0 1)"
 ip link set "$interface" down
-until_true 10 grep -q '"event":"link-down","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
+until_true 10 said '"event":"link-down","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
 ip link set "$interface" up
 for port in inside outside; do
-  until_true 20 grep -q "\"event\":\"reset\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
-  until_true 20 grep -q "\"event\":\"link-up\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
+  until_true 20 said "\"event\":\"reset\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
+  until_true 20 said "\"event\":\"link-up\",\"port\":\"$port\"" /run/work/one.log || refuse "$(cat /run/work/one.log)"
 done
 (outside there "$(way 0 1)") || refuse "$(cat /run/work/one.log)"
 outside exchange "$(way 0 1)" 6 3

@@ -9,7 +9,7 @@ outside there "$(way 0 1)"
 outside begin "$(way 0 1)" 6
 function=$(vf_address 1)
 echo "$function" >/sys/bus/pci/drivers/vfio-pci/unbind
-until_true 10 grep -q '"event":"gone","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
+until_true 10 said '"event":"gone","port":"outside"' /run/work/one.log || refuse "$(cat /run/work/one.log)"
 nat_end one
 wait "$nat" || refuse "$(cat /run/work/one.log)"
 contains '"conserved":true' /run/work/one.log

@@ -10,10 +10,10 @@ storeContract(url, () => ({
     url,
     requestMilliseconds: 4000,
     connectMilliseconds: 4000,
-    claimLapseMilliseconds: 3000,
+    claimLapseMilliseconds: 2000,
   }),
   clock: 'real',
-  claimsLapseMilliseconds: 3000,
+  claimsLapseMilliseconds: 2000,
   exactCapacity: false,
   close: () => undefined,
 }));
