@@ -75,8 +75,8 @@ export class RemoteExpiry {
   }
 
   /**
-   * On a cluster what a claim leads to lies on other primaries, so it must be as safe as what it undoes; on
-   * one server it lies before that in the stream to every replica. What is not proved comes again.
+   * What a claim leads to must not outlive it: a failover between the two would bring the record back
+   * without what belonged to it. What is not proved comes again.
    */
   private prove(
     partition: number,
@@ -84,7 +84,7 @@ export class RemoteExpiry {
     proved: (members: readonly Uint8Array[]) => void,
   ): void {
     const { client, table } = this;
-    if (table.commit === 'primary' || !client.namesAllKeys) {
+    if (table.commit === 'primary') {
       proved(members);
       return;
     }

@@ -2,6 +2,7 @@
 import { record, table, u32 } from 'rxnf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { remoteStore } from '../../../src/state/remote/remote-store.ts';
+import { recordRow } from '../../../src/state/store.ts';
 import type { AnyTable } from '../../../src/state/table.ts';
 import { StoreServer, serverKinds } from '../../support/servers.ts';
 import { Bench, type Client } from '../contract/bench.ts';
@@ -115,6 +116,49 @@ describe.each(serverKinds())('replicas(1) on %s', (kind) => {
     await bench.until('the slow one', done);
     expect(slow.row(0).dropped).toBe(true);
     slow.end();
+  });
+
+  it('hands over no ended record before the replica knows of its end', async () => {
+    const timed = table('timed', schema, {
+      capacity: 1000,
+      idleSeconds: [0.5],
+      commit: { replicas: 1 },
+    }) as AnyTable;
+    const own = new Bench({
+      store: remoteStore({
+        url: `unix:${primary.socket}`,
+        requestMilliseconds: 400,
+        claimLapseMilliseconds: 1000,
+      }),
+      clock: 'real',
+      exactCapacity: false,
+      close: () => undefined,
+    });
+    const client = own.client([timed]);
+    expect(await write(client, timed, 1, 10)).toMatchObject({ state: 'hit', dropped: false });
+    const ended: number[] = [];
+    client.session.expire(timed, 100, ({ count, stride, view }) => {
+      for (let i = 0; i < count; i++)
+        ended.push(view.getUint32(i * stride + recordRow.record, true));
+    });
+    replica.kill('SIGSTOP');
+    const on = primary.connect();
+    await expect
+      .poll(
+        async () => {
+          await own.wait(50);
+          return await on.keys('*timed/*');
+        },
+        { timeout: 8000 },
+      )
+      .toEqual([]);
+    on.disconnect();
+    await own.wait(500);
+    expect(ended).toEqual([]);
+    replica.kill('SIGCONT');
+    await own.until('the record that ended', () => ended.length > 0);
+    expect(ended[0]).toBe(10);
+    await own.close();
   });
 
   it('loses nothing that it let through when the replica takes over', async () => {
