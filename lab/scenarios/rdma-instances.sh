@@ -2,12 +2,12 @@
 # seconds: 300
 rdma_up
 server_up
-nat_configuration one 2000 >/run/work/one.yaml
+nat_configuration one 1000 >/run/work/one.yaml
 nat_configuration two 2000 >/run/work/two.yaml
 nat_run one &
 first=$!
 until_ready one
-sleep 1
+sleep 2
 nat_end one KILL
 wait "$first" || true
 node --conditions=source lab/tests/bindings.ts 6379 >/run/work/before
