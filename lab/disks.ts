@@ -95,14 +95,14 @@ async function compile(checkout: string, bundles: string): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'rxnf-lab-'));
-  const run = (store: string) => {
-    const file = join(work, `${store.slice(0, 5)}.yaml`);
+  const run = (name: string, store: string) => {
+    const file = join(work, `${name}.yaml`);
     writeFileSync(file, configuration(work, store));
     return ['src/cli/main.ts', 'run', file];
   };
   const programs = [
-    run('memory'),
-    run(nowhere),
+    run('local', 'memory'),
+    run('remote', nowhere),
     ...[['doctor'], ['ports'], ['vf', 'list']].map((words) => ['src/cli/main.ts', ...words]),
     ['lab/tests/bindings.ts', '9'],
     // Loads its files, and finds no test of this name.

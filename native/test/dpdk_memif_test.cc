@@ -1,5 +1,5 @@
 // A memif port outlives peers that are killed while both sides are busy, at whatever instruction:
-// without the wait before its driver unmaps, a server died within 6 to 41 of these kills.
+// without the wait before its driver unmaps, a server dies now and then.
 #include <csignal>
 
 #include "test/dpdk_support.h"

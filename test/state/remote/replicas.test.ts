@@ -34,7 +34,11 @@ describe.each(serverKinds())('replicas(1) on %s', (kind) => {
     replica = await StoreServer.start({ kind });
     await follow();
     bench = new Bench({
-      store: remoteStore({ url: `unix:${primary.socket}`, requestMilliseconds: 400 }),
+      store: remoteStore({
+        url: `unix:${primary.socket}`,
+        requestMilliseconds: 400,
+        claimLapseMilliseconds: 1000,
+      }),
       clock: 'real',
       exactCapacity: false,
       close: () => undefined,
@@ -124,17 +128,7 @@ describe.each(serverKinds())('replicas(1) on %s', (kind) => {
       idleSeconds: [0.5],
       commit: { replicas: 1 },
     }) as AnyTable;
-    const own = new Bench({
-      store: remoteStore({
-        url: `unix:${primary.socket}`,
-        requestMilliseconds: 400,
-        claimLapseMilliseconds: 1000,
-      }),
-      clock: 'real',
-      exactCapacity: false,
-      close: () => undefined,
-    });
-    const client = own.client([timed]);
+    const client = bench.client([timed]);
     expect(await write(client, timed, 1, 10)).toMatchObject({ state: 'hit', dropped: false });
     const ended: number[] = [];
     client.session.expire(timed, 100, ({ count, stride, view }) => {
@@ -146,19 +140,18 @@ describe.each(serverKinds())('replicas(1) on %s', (kind) => {
     await expect
       .poll(
         async () => {
-          await own.wait(50);
+          await bench.wait(50);
           return await on.keys('*timed/*');
         },
         { timeout: 8000 },
       )
       .toEqual([]);
     on.disconnect();
-    await own.wait(500);
+    await bench.wait(500);
     expect(ended).toEqual([]);
     replica.kill('SIGCONT');
-    await own.until('the record that ended', () => ended.length > 0);
+    await bench.until('the record that ended', () => ended.length > 0);
     expect(ended[0]).toBe(10);
-    await own.close();
   });
 
   it('loses nothing that it let through when the replica takes over', async () => {
