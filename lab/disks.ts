@@ -4,13 +4,22 @@
  *
  * - the packages, those that the checkout imports in one file each, made anew when package-lock.json
  *   changes;
- * - the rest, made for every run, with Node's compile cache: an emulated processor takes longer to
- *   strip and compile the code than to run it.
+ * - the rest, made for every run, what is run of it in few files, too, with Node's compile cache: an
+ *   emulated processor takes longer to strip and compile the code than to run it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundlePackages } from './bundles.ts';
+import { bundleCheckout, bundlePackages } from './bundles.ts';
 import { cache, part } from './cache.ts';
 import { step } from './step.ts';
 
@@ -39,18 +48,30 @@ export async function prepareDisks(checkout: string): Promise<Disks> {
       await copy(`${bundles}/.`, tree);
     });
   });
-  const compiled = await compile(checkout, join(packages, 'bundles'));
   const folder = mkdtempSync(join(cache, 'checkout-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const bundles = join(folder, 'bundles');
+  await bundleCheckout(checkout, bundles);
+  symlinkSync(join(packages, 'bundles'), join(bundles, 'node_modules'));
+  const compiled = await compile(checkout, bundles);
   await pack(checkout, checkoutLeftOut, folder, async (tree) => {
     mkdirSync(join(tree, 'build', 'test'), { recursive: true });
     for (const each of built.filter((name) => existsSync(join(checkout, 'build', name)))) {
       await copy(join(checkout, 'build', each), join(tree, 'build', each));
     }
-    await copy(join(checkout, 'node_modules'), join(tree, 'node_modules'), ['--no-dereference']);
+    rmSync(join(bundles, 'node_modules'));
+    await copy(`${bundles}/.`, tree);
+    placeForPackages(join(checkout, 'node_modules'), join(tree, 'node_modules'));
     await copy(compiled, join(tree, compiledFolder));
   });
   return { packages: join(packages, 'image'), checkout: join(folder, 'image') };
+}
+
+/** Where the packages' disk is mounted; a checkout may have them by a link. */
+function placeForPackages(packages: string, place: string): void {
+  const real = realpathSync(packages);
+  if (real === packages) mkdirSync(place);
+  else symlinkSync(real, place);
 }
 
 /** Makes FOLDER/image of a folder's files and what `add` adds to them. */
@@ -75,8 +96,8 @@ async function pack(
   rmSync(tree, { recursive: true });
 }
 
-async function copy(from: string, to: string, how: readonly string[] = []): Promise<void> {
-  await step(`copying ${from}`, ['cp', '-r', ...how, from, to]);
+async function copy(from: string, to: string): Promise<void> {
+  await step(`copying ${from}`, ['cp', '-r', from, to]);
 }
 
 const configuration = (folder: string, store: string) => `
@@ -115,9 +136,9 @@ async function compile(checkout: string, bundles: string): Promise<string> {
     LAB_STORE: nowhere,
   };
   // Some of them fail, as they would for anybody here.
-  const all = programs.map((words) => `'${process.execPath}' ${words.join(' ')} || true;`);
+  const all = programs.map((words) => `'${process.execPath}' ${words.join(' ')} &`);
   try {
-    await step('compiling what the guest runs', ['bash', '-c', all.join(' ')], {
+    await step('compiling what the guest runs', ['bash', '-c', `${all.join(' ')} wait`], {
       cwd: checkout,
       env,
     });

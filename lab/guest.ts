@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cache } from './cache.ts';
 import { compiledFolder, type Disks } from './disks.ts';
-import { type Hardware, hardwareOf } from './hardware.ts';
+import { type Hardware, hardwareOf, serverHardware } from './hardware.ts';
 import type { Machine } from './machine.ts';
 import { Commands } from './outside/commands.ts';
 import { Wire, wireBetween } from './outside/wire.ts';
@@ -71,22 +71,29 @@ async function bootAndRun(
   atLast: boolean,
 ): Promise<boolean> {
   const interactive = scenarios.length === 0;
+  const served = scenarios.filter((each) => each.served);
+  const inOrder = [...served, ...scenarios.filter((each) => !each.served)];
   const wire = await Wire.open();
   const outside = new Commands(wire);
   const wires = { outside: wire.netdev, between: await wireBetween() };
-  const { own, server } = hardwareOf(scenarios[0]?.guest ?? 'sriov', wires);
-  const share = makeShare(surroundings, scenarios);
+  const share = makeShare(surroundings, inOrder);
   const shares = [share];
   const endRequests = answerRequests(share, (words) => outside.run(words));
-  const guest = boot(surroundings, share, own, interactive);
-  const guests = [guest];
-  if (server) {
+  const guest = boot(
+    surroundings,
+    share,
+    hardwareOf(scenarios[0]?.guest ?? 'sriov', wires),
+    interactive,
+  );
+  let server: ChildProcess | undefined;
+  if (interactive || served.length > 0) {
     const itsShare = makeShare(surroundings, [], 'server');
     shares.push(itsShare);
-    guests.push(boot(surroundings, itsShare, server, false));
+    server = boot(surroundings, itsShare, serverHardware(wires), false);
   }
   const end = () => {
-    for (const each of guests) each.kill('SIGKILL');
+    guest.kill('SIGKILL');
+    server?.kill('SIGKILL');
   };
   const seconds = scenarios.reduce((sum, each) => sum + each.seconds, bootSeconds);
   const limit = interactive ? undefined : setTimeout(end, seconds * 1000);
@@ -108,7 +115,8 @@ async function bootAndRun(
       end();
       if (!atLast) return false;
     }
-    for (const scenario of scenarios) {
+    for (const scenario of inOrder) {
+      if (!scenario.served) server?.kill('SIGKILL'); // which is busy even when idle
       await until(() => existsSync(join(share, `${scenario.name}.status`)));
       tell(resultOf(scenario, share));
     }
@@ -166,7 +174,7 @@ function boot(
   const disk = (image: string) => ['-drive', `if=virtio,format=raw,readonly=on,file=${image}`];
   const words = [
     ...['-L', join(machine.qemu, 'usr/share/qemu'), '-L', join(machine.qemu, 'usr/share/seabios')],
-    ...['-M', hardware.machine, '-accel', 'tcg,thread=multi', '-cpu', processor, '-smp', '2'],
+    ...['-M', hardware.machine, '-accel', 'tcg,thread=multi', '-cpu', processor, '-smp', '1'],
     ...['-m', '2G', ...hardware.devices],
     ...['-nodefaults', '-no-reboot', '-display', 'none'],
     ...['-serial', interactive ? 'mon:stdio' : `file:${join(share, 'console')}`],

@@ -37,7 +37,8 @@ const card = ({ outside, between }: Wires): Hardware => ({
   kernel: 'intel_iommu=on iommu=pt',
 });
 
-const server = ({ between }: Wires): Hardware => ({
+/** Of the guest that serves another one. */
+export const serverHardware = ({ between }: Wires): Hardware => ({
   ...software,
   devices: plainCard(between[1], '02:00:00:00:00:03'),
 });
@@ -48,8 +49,7 @@ function plainCard(netdev: string, mac: string): string[] {
   return ['-netdev', `${netdev},id=between`, '-device', device];
 }
 
-/** The hardware of a scenario's guest; `server` is there where another guest serves it. */
-export function hardwareOf(guest: string, wires: Wires): { own: Hardware; server?: Hardware } {
-  if (guest !== 'sriov') return { own: software };
-  return { own: card(wires), server: server(wires) };
+/** Of the guest of that name. */
+export function hardwareOf(guest: string, wires: Wires): Hardware {
+  return guest === 'sriov' ? card(wires) : software;
 }

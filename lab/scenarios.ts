@@ -10,21 +10,24 @@ export interface Scenario {
   readonly seconds: number;
   /** Scenarios of one guest run one after the other in it: the name's first word. */
   readonly guest: string;
+  /** Another guest has the server of its store. */
+  readonly served: boolean;
 }
 
-/** A script begins: `# WHAT`, `# seconds: N`. */
+/** A script begins: `# WHAT`, `# seconds: N`, and `# served` where another guest serves it. */
 export function readScenarios(folder: string): Scenario[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.sh'))
     .sort()
     .map((file) => {
       const name = file.slice(0, -3);
-      const [what = '', seconds = ''] = readFileSync(join(folder, file), 'utf8').split('\n');
+      const [what = '', seconds = '', more] = readFileSync(join(folder, file), 'utf8').split('\n');
       const limit = Number(/^# seconds: (\d+)$/.exec(seconds)?.[1]);
       if (!what.startsWith('# ') || !Number.isInteger(limit)) {
         throw new Error(`${file} does not begin with "# WHAT" and "# seconds: N"`);
       }
-      return { name, what: what.slice(2), seconds: limit, guest: name.split('-')[0] ?? name };
+      const guest = name.split('-')[0] ?? name;
+      return { name, what: what.slice(2), seconds: limit, guest, served: more === '# served' };
     });
 }
 

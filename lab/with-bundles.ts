@@ -1,26 +1,42 @@
 /**
- * `node --import ./lab/with-bundles.ts`, with LAB_BUNDLES: packages are loaded from there under the
- * paths that they have in the guest, by which Node's compile cache knows them.
+ * `node --import ./lab/with-bundles.ts`, with LAB_BUNDLES: modules are loaded from there, as they lie in
+ * the guest, under the paths that they have there, by which Node's compile cache knows them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const bundleFile = 'index.js';
+const packageFile = 'index.js';
 const bundles = process.env['LAB_BUNDLES'] ?? '';
-const packages = fileURLToPath(new URL('../node_modules', import.meta.url));
+const checkout = fileURLToPath(new URL('..', import.meta.url));
+const packages = `${realpathSync(join(checkout, 'node_modules'))}/`;
+
+/** Where a file of the checkout or of its packages is among the bundles; undefined where it is not. */
+function bundled(file: string): string | undefined {
+  const name = file.startsWith(packages)
+    ? join('node_modules', file.slice(packages.length))
+    : file.startsWith(checkout) && file.slice(checkout.length);
+  if (!name) return undefined;
+  const place = join(bundles, name);
+  return existsSync(place) ? place : undefined;
+}
 
 registerHooks({
   resolve(specifier, context, next) {
-    if (!existsSync(join(bundles, specifier, bundleFile))) return next(specifier, context);
-    const url = pathToFileURL(join(packages, specifier, bundleFile)).href;
-    return { url, format: 'module', shortCircuit: true };
+    const url = /^[./]|^file:/.test(specifier)
+      ? new URL(specifier, context.parentURL ?? pathToFileURL(checkout))
+      : pathToFileURL(join(packages, specifier, packageFile));
+    if (url.protocol !== 'file:' || !bundled(fileURLToPath(url))) return next(specifier, context);
+    return { url: url.href, format: formatOf(url.href), shortCircuit: true };
   },
   load(url, context, next) {
-    const file = url.startsWith('file:') ? fileURLToPath(url) : '';
-    const bundled = file.replace(packages, bundles);
-    if (file === bundled || !existsSync(bundled)) return next(url, context);
-    return { format: 'module', source: readFileSync(bundled, 'utf8'), shortCircuit: true };
+    const file = url.startsWith('file:') ? bundled(fileURLToPath(url)) : undefined;
+    if (file === undefined) return next(url, context);
+    return { format: formatOf(url), source: readFileSync(file, 'utf8'), shortCircuit: true };
   },
 });
+
+function formatOf(url: string): string {
+  return url.endsWith('.ts') ? 'module-typescript' : 'module';
+}

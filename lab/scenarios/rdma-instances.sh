@@ -2,7 +2,7 @@
 # seconds: 300
 rdma_up
 server_up
-nat_configuration one 1000 >/run/work/one.yaml
+nat_configuration one 1000 loop >/run/work/one.yaml
 nat_configuration two 2000 >/run/work/two.yaml
 nat_run one &
 first=$!

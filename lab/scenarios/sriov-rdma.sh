@@ -1,5 +1,6 @@
 # Two NATs on four virtual functions share state over RDMA with another guest's server; one is killed, and its flows keep their bindings.
 # seconds: 300
+# served
 card_up
 vfs_up
 rdma_between 10.9.0.2
