@@ -116,7 +116,7 @@ async function bootAndRun(
       if (!atLast) return false;
     }
     for (const scenario of inOrder) {
-      if (!scenario.served) server?.kill('SIGKILL'); // which is busy even when idle
+      if (!scenario.served) server?.kill('SIGKILL'); // idle, it would still take processor time
       await until(() => existsSync(join(share, `${scenario.name}.status`)));
       tell(resultOf(scenario, share));
     }
@@ -159,7 +159,10 @@ function makeShare(
   return share;
 }
 
-/** No KVM: software emulation with a thread for each virtual CPU. */
+/**
+ * No KVM: software emulation, of one virtual CPU. With two the same work took up to a third more of the
+ * processors here, which two guests share.
+ */
 function boot(
   { machine, disks }: Surroundings,
   share: string,

@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
   options: { only: { type: 'string' } },
 });
 
-/** Each keeps one core busy most of the time, and a second one some of it. */
+/** Each has one virtual CPU, and keeps one core busy. */
 const guestsAtOnce = 2;
 
 process.exitCode = await main(positionals[0] ?? 'run');
