@@ -2,6 +2,7 @@
  * Redis and Valkey servers that a test starts for itself: on 127.0.0.1 and a unix socket in a folder of
  * their own, nothing saved unless asked for, ended with the test.
  */
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -108,11 +109,28 @@ function hasValkey(): boolean {
   return folders.some((folder) => existsSync(join(folder, 'valkey-server')));
 }
 
+/**
+ * Kernels give connections ports from 32768 on, in the namespace of whoever asks: a server that starts
+ * a moment later, or in another one, finds those below free.
+ */
+const ports = { first: 10_000, count: 20_000 };
+let nextPort = randomInt(ports.count);
+
+/** A port where nothing listens here. No two calls of one process get the same. */
 export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = ports.first + (nextPort++ % ports.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  const free = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) await new Promise((resolve) => server.close(resolve));
+  return free;
 }
