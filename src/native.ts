@@ -133,6 +133,8 @@ export interface NativeRemoteOptions extends NativeServer {
   readonly revision: number;
   readonly connectMilliseconds: number;
   readonly requestMilliseconds: number;
+  /** Requests of a connection at the server at once; absent: no bound. */
+  readonly inFlight?: number;
   readonly partitions: number;
   /** Of a cluster, those that are known: they stand in for host and port. */
   readonly nodes?: readonly { readonly host: string; readonly port: number }[];

@@ -220,13 +220,13 @@ function breatheAndSample(lane: Lane, seconds: number, samples: MemorySample[]):
   return sum;
 }
 
-function store(): Store {
+function store(inFlight: number | undefined): Store {
   const choice = parseStore(values.store ?? 'memory');
   if (choice === undefined || 'why' in choice) throw new Error(`--store ${values.store}: no store`);
   return openStore(
     choice.kind === 'memory'
       ? { kind: 'memory', name: 'bench', seed: 1 }
-      : { ...choice, instance: 'bench' },
+      : { ...choice, instance: 'bench', ...(inFlight !== undefined && { inFlight }) },
   );
 }
 
@@ -236,12 +236,13 @@ const nf = make();
 /** The first table of each NF that has any. */
 const [bindings] = nf.tables;
 const ports = openPorts();
-const lane = openLane(nf, store(), {
+/** At the server; one more is received and prepared meanwhile. */
+const inFlight = values['in-flight'] === undefined ? undefined : Number(values['in-flight']);
+const lane = openLane(nf, store(inFlight), {
   pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
   ports,
   burst: Number(values.burst),
-  // A batch that comes back is sent and filled again in one breath: so many are out at the most.
-  ...(values['in-flight'] !== undefined && { batches: Number(values['in-flight']) }),
+  ...(inFlight !== undefined && { batches: inFlight + 1 }),
 });
 breatheFor(lane, Number(values.warmup));
 globalThis.gc?.();

@@ -42,6 +42,7 @@ ConnectionOptions connection_options(const Napi::Object &o) {
   c.login.revision = u32(o, "revision");
   c.connect_timeout_ns = milliseconds(o, "connectMilliseconds", 1000);
   c.request_timeout_ns = milliseconds(o, "requestMilliseconds", 1000);
+  if (const uint32_t bound = u32(o, "inFlight")) c.in_flight = bound;
   return c;
 }
 

@@ -29,7 +29,12 @@ export type StorePlan =
   /** Lanes of this process with the same name and seed share their tables. */
   | { readonly kind: 'memory'; readonly name: string; readonly seed: number }
   | { readonly kind: 'shared'; readonly path: string; readonly instance: string }
-  | { readonly kind: 'remote'; readonly url: string; readonly instance: string };
+  | {
+      readonly kind: 'remote';
+      readonly url: string;
+      readonly instance: string;
+      readonly inFlight?: number;
+    };
 
 export interface LanePlan {
   readonly lane: number;

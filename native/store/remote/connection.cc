@@ -148,23 +148,37 @@ void Connection::dial(uint64_t now_ns) {
   dialled_at_ns_ = now_ns;
   in_.clear();
   out_.clear();
-  in_push_ = false;
+  held_ = 0;
+  in_push_ = in_reply_ = false;
   transport_ = rxnf::remote::dial(options_.endpoint);
   state_ = State::connecting;
 }
 
 void Connection::encode() {
-  for (; queue_sent_ != queue_to_ && out_.size() < ahead; queue_sent_++) {
-    Request &request = *at(queue_sent_);
+  for (; queue_encoded_ != queue_to_ && out_.size() < ahead; queue_encoded_++) {
+    Request &request = *at(queue_encoded_);
     request.repeated = request.sent_once;
+    const size_t before = out_.size();
     request.encode(out_);
+    request.encoded_bytes = out_.size() - before;
+    held_ += request.encoded_bytes;
+  }
+  release();
+}
+
+// As many of the encoded as the server may have.
+void Connection::release() {
+  while (queue_sent_ != queue_encoded_ &&
+         queue_sent_ - queue_from_ - in_reply_ < options_.in_flight) {
+    Request &request = *at(queue_sent_++);
     request.sent_once = true;
+    held_ -= request.encoded_bytes;
   }
 }
 
 void Connection::flush() {
-  while (out_.size() > 0) {
-    const size_t n = transport_->send(out_.span());
+  while (is_sending()) {
+    const size_t n = transport_->send(out_.span().first(out_.size() - held_));
     if (n == 0) return;
     counters_.sent_bytes += n;
     out_.consume(n);
@@ -209,6 +223,13 @@ bool Connection::parse(uint64_t now_ns) {
       continue;
     }
     if (queue_from_ == queue_sent_) return lost("a reply that nobody asked for", now_ns), false;
+    if (!in_reply_) {
+      in_reply_ = true;
+      if (queue_sent_ - queue_from_ == 1) {
+        release();
+        flush();
+      }
+    }
     const auto progress = at(queue_from_)->read(reader_, at_byte, end, why);
     in_.consume(static_cast<size_t>(at_byte - in_.begin()));
     switch (progress) {
@@ -234,6 +255,7 @@ bool Connection::parse(uint64_t now_ns) {
 bool Connection::refer(const std::string &why, uint64_t now_ns) {
   if (!referrals_ || !reader_.whole()) return false;
   Request &request = *at(queue_from_++);
+  in_reply_ = false;
   if (referrals_->take(request, why, now_ns)) return counters_.replies++, true;
   queue_from_--;
   return false;
@@ -277,7 +299,8 @@ void Connection::expire(uint64_t now_ns) {
 void Connection::lost(const std::string &why, uint64_t now_ns) {
   problem_ = why;
   transport_.reset();
-  queue_sent_ = queue_from_;
+  queue_sent_ = queue_encoded_ = queue_from_;
+  in_reply_ = false;
   if (state_ == State::ready) {
     counters_.losses++;
     state_ = State::down;
@@ -294,7 +317,9 @@ void Connection::lost(const std::string &why, uint64_t now_ns) {
 
 void Connection::pop(Fate fate) {
   Request *request = at(queue_from_++);
+  in_reply_ = false;
   if (queue_sent_ < queue_from_) queue_sent_ = queue_from_;
+  if (queue_encoded_ < queue_from_) queue_encoded_ = queue_from_;
   request->settled(fate);
 }
 

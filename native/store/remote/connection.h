@@ -30,6 +30,9 @@ struct ConnectionOptions {
   uint64_t connect_timeout_ns = 1'000'000'000;
   uint64_t request_timeout_ns = 1'000'000'000;
   uint64_t quiet_ns = 1'000'000'000;  // of silence, after which the server is asked for the time
+  // Requests at the server at once. Others wait here, encoded: the next one leaves as soon as
+  // a reply begins, before that is read, so that the server never waits for us.
+  size_t in_flight = SIZE_MAX;
 };
 
 struct ConnectionCounters {
@@ -79,7 +82,7 @@ class Connection {
   size_t waiting() const { return queue_to_ - queue_from_; }
   int descriptor() const { return transport_ ? transport_->descriptor() : -1; }
   // It has something to send that its transport did not take yet.
-  bool is_sending() const { return out_.size() > 0; }
+  bool is_sending() const { return out_.size() > held_; }
   // Why it was lost last.
   const std::string &problem() const { return problem_; }
   const ConnectionCounters &counters() const { return counters_; }
@@ -105,6 +108,7 @@ class Connection {
   Request *&at(size_t i) { return queue_[i & (capacity - 1)]; }
   void dial(uint64_t now_ns);
   void encode();
+  void release();
   void flush();
   void receive(uint64_t now_ns);
   bool parse(uint64_t now_ns);
@@ -123,10 +127,13 @@ class Connection {
   std::unique_ptr<Heartbeat> heartbeat_;
   Bytes in_, out_;
   std::vector<Request *> queue_;
-  size_t queue_from_ = 0, queue_sent_ = 0, queue_to_ = 0;  // [from, sent): encoded
+  // [from, sent): may be at the server; [sent, encoded): held, the last `held_` bytes of `out_`.
+  size_t queue_from_ = 0, queue_sent_ = 0, queue_encoded_ = 0, queue_to_ = 0;
+  size_t held_ = 0;
   State state_ = State::down;
   int64_t id_ = 0;  // the server's number of the last connection that was ready
   bool in_push_ = false, closed_ = false;
+  bool in_reply_ = false;  // to the first in the queue: the server is done with that
   uint32_t attempts_failed_ = 0;
   uint64_t retry_at_ns_ = 0, ready_at_ns_ = 0, dialled_at_ns_ = 0, heard_at_ns_ = 0;
   uint64_t clock_ms_ = 0, clock_at_ns_ = 0;

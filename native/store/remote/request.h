@@ -43,7 +43,8 @@ class Request {
   uint64_t due_ns = 0;
   bool sent_once = false;  // it may have been performed
   bool repeated = false;   // so it was when it was encoded last
-  uint32_t group = 0;      // set by routes
+  size_t encoded_bytes = 0;
+  uint32_t group = 0;  // set by routes
   // Set by Asking, which precedes the first command only: each other one needs an ASKING of its
   // own.
   bool behind_asking = false;

@@ -32,6 +32,11 @@ export interface RemoteStoreOptions {
   readonly instance?: string;
   /** Packets are dropped after so long without an answer. Default 1000. */
   readonly requestMilliseconds?: number;
+  /**
+   * Requests that a lane has at one server at once; more are prepared and wait in the lane, the first
+   * of them leaves when a reply begins. For a server that many lanes share. Default: no bound.
+   */
+  readonly inFlight?: number;
   /** For a connection to come up. Default 1000. */
   readonly connectMilliseconds?: number;
   /** What was claimed and not confirmed comes again after so long. Default 30,000. */
@@ -81,7 +86,10 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     password,
     instance = `pid-${process.pid}`,
     claimLapseMilliseconds = 30_000,
+    inFlight,
   } = options;
+  if (inFlight !== undefined && !(Number.isInteger(inFlight) && inFlight >= 1))
+    throw new RangeError(`inFlight ${inFlight} is not a whole number from 1 on`);
   const { watch, seeds, ...address } = parseAddress(url);
   const { partitions = seeds ? 16 : 1 } = options;
   if (!(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256))
@@ -95,6 +103,7 @@ export function remoteStore(options: RemoteStoreOptions): RemoteStore {
     revision: libraryRevision,
     connectMilliseconds: options.connectMilliseconds ?? 1000,
     requestMilliseconds: options.requestMilliseconds ?? 1000,
+    ...(inFlight !== undefined && { inFlight }),
     partitions,
     reasons: {
       unavailable: reason('store-unavailable'),
