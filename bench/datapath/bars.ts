@@ -35,6 +35,13 @@ export const bars: readonly Bar[] = [
     when: steady(128),
   },
   { contender: 'rxnf-nat', ratioTo: 'fused-nat', atLeast: 0.9, when: (s) => s.newFlows > 0 },
+  // Of each core: a packet costs as much where two lanes share the store.
+  {
+    contender: 'rxnf-nat-2-lanes',
+    ratioTo: 'rxnf-nat-1-lane',
+    atLeast: 0.95,
+    when: (s) => s.newFlows === 0,
+  },
   // A baseline that is slower than this is a straw man.
   {
     contender: 'fused-nat',

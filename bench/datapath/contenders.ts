@@ -1,7 +1,9 @@
 /** Who takes part: each is a program that loops one capture on one core and prints a line of JSON. */
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
 import { BUFFER_ROOM, coreArguments, deviceArguments, SPARE_BUFFERS } from './eal.ts';
+import { capture } from './traffic.ts';
 
 /** One thing that all contenders are asked to do. */
 export interface Setting {
@@ -57,13 +59,21 @@ export interface Contender {
   readonly translates: boolean;
   /** Files, or programs on the PATH, without which it cannot take part. */
   readonly needs: readonly string[];
+  /** Threads that poll, each on a core of its own. Default: one. */
+  readonly lanes?: number;
   command(run: Run): string[];
 }
 
-export function missing(contender: Contender): string[] {
-  return contender.needs.filter(
-    (file) => !(file.includes('/') ? [file] : onPath(file)).some(existsSync),
-  );
+/** The run's core, and those before it where there are more lanes. */
+export function coresOf({ lanes = 1 }: Pick<Contender, 'lanes'>, { core }: Run): number[] {
+  return Array.from({ length: lanes }, (_, lane) => core - lane);
+}
+
+export function missing({ needs, lanes = 1 }: Contender): string[] {
+  return [
+    ...needs.filter((file) => !(file.includes('/') ? [file] : onPath(file)).some(existsSync)),
+    ...(lanes > availableParallelism() ? [`${lanes} cores`] : []),
+  ];
 }
 
 function onPath(program: string): string[] {
@@ -101,6 +111,8 @@ export function contenders(root: string, build: string): Contender[] {
     rxnf('rxnf-forward', 'forward', here, build),
     rxnf('rxnf-nat', 'nat', here, build),
     rxnf('rxnf-nat-callback', 'nat-callback', here, build),
+    rxnf('rxnf-nat-1-lane', 'nat', here, build, 1),
+    rxnf('rxnf-nat-2-lanes', 'nat', here, build, 2),
   ];
 }
 
@@ -121,7 +133,7 @@ function testpmd(name: string, mode: string, here: string): Contender {
       }),
       '--',
       ...run.memory,
-      ...coreArguments(run.core, 2),
+      ...coreArguments([run.core], 2),
       ...deviceArguments(run.capture),
     ],
   };
@@ -135,7 +147,7 @@ function native(name: string, program: string): Contender {
     command: (run) => [
       program,
       ...run.memory,
-      ...coreArguments(run.core),
+      ...coreArguments([run.core]),
       ...deviceArguments(run.capture),
       '--',
       ...flags({
@@ -150,10 +162,12 @@ function native(name: string, program: string): Contender {
   };
 }
 
-function rxnf(name: string, nf: string, here: string, build: string): Contender {
+/** `lanes`: as threads, on a store that they share; absent: one, on the main thread. */
+function rxnf(name: string, nf: string, here: string, build: string, lanes?: number): Contender {
   return {
     name,
-    translates: nf !== 'forward',
+    translates: nf !== 'forward' && lanes === undefined,
+    ...(lanes !== undefined && { lanes }),
     needs: [`${here}/rxnf-lane.ts`, `${build}/rxnf.node`, `${build}/librxnf_dpdk.so`],
     command: (run) => [
       process.execPath,
@@ -162,7 +176,13 @@ function rxnf(name: string, nf: string, here: string, build: string): Contender 
       `${here}/rxnf-lane.ts`,
       ...flags({
         nf,
-        capture: run.capture,
+        capture:
+          lanes === undefined
+            ? run.capture
+            : Array.from({ length: lanes }, (_, lane) =>
+                capture(dirname(run.capture), run.flows, { lane, lanes }),
+              ).join(),
+        ...(lanes !== undefined && { lanes }),
         flows: run.flows,
         burst: run.burst,
         warmup: run.warmup,
@@ -175,7 +195,7 @@ function rxnf(name: string, nf: string, here: string, build: string): Contender 
       }),
       '--',
       ...run.memory,
-      ...coreArguments(run.core),
+      ...coreArguments(coresOf({ lanes: lanes ?? 1 }, run)),
     ],
   };
 }

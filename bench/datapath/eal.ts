@@ -38,9 +38,9 @@ export function memoryArguments(mebibytes: number): string[] {
   return huge ? ['--in-memory'] : ['--no-huge', '-m', String(mebibytes)];
 }
 
-/** All on one core. testpmd needs two lcores; its first only waits for commands. */
-export function coreArguments(core: number, lcores = 1): string[] {
-  const list = Array.from({ length: lcores }, (_, lcore) => `${lcore}@${core}`);
+/** Each on all of those cores. testpmd needs two lcores; its first only waits for commands. */
+export function coreArguments(cores: readonly number[], lcores = 1): string[] {
+  const list = Array.from({ length: lcores }, (_, lcore) => `${lcore}@(${cores.join(',')})`);
   return ['--no-pci', '--no-telemetry', '--log-level=error', `--lcores=${list.join(',')}`];
 }
 

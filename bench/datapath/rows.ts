@@ -35,6 +35,7 @@ const baselines: Readonly<Record<string, readonly string[]>> = {
   'rxnf-forward': ['testpmd-io'],
   'rxnf-nat': ['fused-nat', 'kernels-nat', 'testpmd-io'],
   'rxnf-nat-callback': ['fused-nat', 'rxnf-nat'],
+  'rxnf-nat-2-lanes': ['rxnf-nat-1-lane'],
 };
 
 /** `settingName({ flows: 10_000, burst: 128, newFlows: 0 })` gives `10k/128`. */

@@ -1,16 +1,18 @@
 /**
  * What does one lane of rxnf forward on one core? Runs forwarding, the NAT, the NAT with a TypeScript
  * function called for every packet, or a lookup for every packet and nothing else, over the same looped
- * capture and tables as the C++ contenders, and prints one line of JSON.
+ * capture and tables as the C++ contenders, and prints one line of JSON. With `--lanes`, what so many do
+ * that share a store, on a core each.
  *
  *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback|lookup
  *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES
- *        [--store STORE] [--commit-replicas N] [--in-flight W] [--rest] [--sample-seconds S] [-- EAL...]
+ *        [--store STORE] [--commit-replicas N] [--in-flight W] [--rest] [--sample-seconds S] [--lanes N] [-- EAL...]
  */
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import {
-  type LanePort,
   lookupState,
   type NetworkFunction,
   nat,
@@ -50,6 +52,8 @@ const { values, positionals } = parseArgs({
     room: { type: 'string', default: '2176' },
     'sample-seconds': { type: 'string' },
     store: { type: 'string' },
+    /** So many threads, each with a capture of its own: `--capture A,B`. Default: none, a lane on the main one. */
+    lanes: { type: 'string' },
     'in-flight': { type: 'string' },
     'commit-replicas': { type: 'string' },
     /** Sleep a little where there is nothing to do: for what the client itself costs. */
@@ -128,21 +132,37 @@ function everyTimeout(seconds: number) {
   return { udp: seconds, tcpTransitory: seconds, tcpEstablished: seconds, icmp: seconds };
 }
 
-function openPorts(): LanePort[] {
+/** Opens the devices with a queue for each lane; returns their MAC addresses and numbers. */
+function openDevices(queues: number): Device[] {
   const eal =
     positionals.length > 0
       ? positionals
       : ['--no-pci', '--in-memory', '--no-telemetry', '--log-level=3'];
-  const vdevs = [`--vdev=${devices.inside(values.capture ?? '')}`, `--vdev=${devices.outside}`];
+  const captures = (values.capture ?? '').split(',');
+  const vdevs = [`--vdev=${devices.inside(...captures)}`, `--vdev=${devices.outside}`];
   native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), ['rxnf', ...eal, ...vdevs]);
   native.openDpdkPool(Number(values.buffers), Number(values.room));
-  const open = (name: string, device: string): LanePort => {
-    const port = native.openDpdkPort({ device, queues: 1, mtu });
-    native.startDpdkPort(port.ethdev);
-    return new DpdkLanePort({ name, mac: port.mac, mtu, ethdev: port.ethdev, queue: 0 });
+  const open = (name: string, device: string): Device => {
+    const { mac, ethdev } = native.openDpdkPort({ device, queues, mtu });
+    native.startDpdkPort(ethdev);
+    return { name, mac, mtu, ethdev };
   };
   return [open('inside', 'net_pcap0'), open('outside', 'net_null0')];
 }
+
+type Device = Omit<ConstructorParameters<typeof DpdkLanePort>[0], 'queue'>;
+
+/** What a lane is given: its number, the devices, and where it meets the others. */
+interface Seat {
+  readonly lane: number;
+  readonly devices: readonly Device[];
+  readonly met?: Int32Array;
+}
+
+/** Lanes that are still awaited. */
+const meeting = { awaited: 0 } as const;
+
+type LaneAnswer = ReturnType<typeof measureLane>;
 
 interface Run {
   readonly packets: number;
@@ -173,16 +193,21 @@ function breatheSomewhat(lane: Lane, counts: Float64Array): void {
   }
 }
 
+/** Of the whole process; of a lane's thread its own. */
+function cpuUsage(before?: NodeJS.CpuUsage): NodeJS.CpuUsage {
+  return parentPort === null ? process.cpuUsage(before) : process.threadCpuUsage(before);
+}
+
 /** Breathes for a bounded time. */
 function breatheFor(lane: Lane, seconds: number): Run {
   const counts = new Float64Array(4);
   counts[tally.last] = lane.nowNanoseconds;
-  const cpu = process.cpuUsage();
+  const cpu = cpuUsage();
   const start = performance.now();
   const end = start + seconds * 1000;
   do breatheSomewhat(lane, counts);
   while (performance.now() < end);
-  const used = process.cpuUsage(cpu);
+  const used = cpuUsage(cpu);
   return {
     packets: counts[tally.packets] as number,
     batches: counts[tally.batches] as number,
@@ -235,33 +260,43 @@ if (!make) throw new Error(`--nf ${values.nf}: there are ${Object.keys(nfs).join
 const nf = make();
 /** The first table of each NF that has any. */
 const [bindings] = nf.tables;
-const ports = openPorts();
-/** At the server; one more is received and prepared meanwhile. */
-const inFlight = values['in-flight'] === undefined ? undefined : Number(values['in-flight']);
-const lane = openLane(nf, store(inFlight), {
-  pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
-  ports,
-  burst: Number(values.burst),
-  ...(inFlight !== undefined && { batches: inFlight + 1 }),
-});
-breatheFor(lane, Number(values.warmup));
-globalThis.gc?.();
-const heap = process.memoryUsage().heapUsed;
-const before = lane.statistics();
-const latencyBefore = lane.latency();
-const memory: MemorySample[] = [];
-const run = breatheAndSample(lane, Number(values.seconds), memory);
-const allocated = process.memoryUsage().heapUsed - heap;
-const after = lane.statistics();
-const forwarded = (after.forwarded[1] as number) - (before.forwarded[1] as number);
-const mpps = run.packets / run.seconds / 1e6;
-process.stdout.write(
-  `${JSON.stringify({
+
+if (parentPort !== null) parentPort.postMessage(measureLane(workerData as Seat));
+else {
+  const lanes = Number(values.lanes ?? 0);
+  const devices = openDevices(Math.max(1, lanes));
+  const answer =
+    lanes > 0 ? together(await inThreads(lanes, devices)) : measureLane({ lane: 0, devices });
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+function measureLane({ lane: number, devices, met }: Seat) {
+  /** At the server; one more is received and prepared meanwhile. */
+  const inFlight = values['in-flight'] === undefined ? undefined : Number(values['in-flight']);
+  const lane = openLane(nf, store(inFlight), {
+    pool: native.openDpdkPool(Number(values.buffers), Number(values.room)),
+    ports: devices.map((device) => new DpdkLanePort({ ...device, queue: number })),
+    burst: Number(values.burst),
+    writer: number + 1,
+    ...(inFlight !== undefined && { batches: inFlight + 1 }),
+  });
+  if (met) meet(met);
+  breatheFor(lane, Number(values.warmup));
+  globalThis.gc?.();
+  const heap = process.memoryUsage().heapUsed;
+  const before = lane.statistics();
+  const latencyBefore = lane.latency();
+  const memory: MemorySample[] = [];
+  const run = breatheAndSample(lane, Number(values.seconds), memory);
+  const allocated = process.memoryUsage().heapUsed - heap;
+  const after = lane.statistics();
+  const mpps = run.packets / run.seconds / 1e6;
+  return {
     mpps,
     nsPerPacket: (run.cpuSeconds * 1e9) / run.packets,
     packets: run.packets,
     packetsEver: after.received[0],
-    forwarded,
+    forwarded: (after.forwarded[1] as number) - (before.forwarded[1] as number),
     dropped: Object.fromEntries(Object.entries(after.dropped).filter(([, n]) => n > 0)),
     latency: latencyMicroseconds(lane.latency().map((n, i) => n - (latencyBefore[i] as number))),
     cpuSeconds: run.cpuSeconds,
@@ -270,5 +305,48 @@ process.stdout.write(
     ...(memory.length > 0 && { memory }),
     longestPauseMicroseconds: run.longestPause / 1000,
     lostToPause: Math.max(0, Math.round((run.longestPause / 1000) * mpps - receiveDescriptors)),
-  })}\n`,
-);
+  };
+}
+
+/** Each lane in a thread of its own, as an instance has them, on one store. */
+function inThreads(lanes: number, devices: readonly Device[]): Promise<LaneAnswer[]> {
+  const met = new Int32Array(new SharedArrayBuffer(8));
+  met[meeting.awaited] = lanes;
+  return Promise.all(
+    Array.from({ length: lanes }, async (_, lane) => {
+      const worker = new Worker(new URL(import.meta.url), {
+        argv: process.argv.slice(2),
+        workerData: { lane, devices, met } satisfies Seat,
+      });
+      const [answer] = (await once(worker, 'message')) as [LaneAnswer];
+      return answer;
+    }),
+  );
+}
+
+/** Returns when every lane is there: a lane that ran alone for a while would be the faster for it. */
+function meet(met: Int32Array): void {
+  Atomics.sub(met, meeting.awaited, 1);
+  Atomics.notify(met, meeting.awaited);
+  for (;;) {
+    const left = Atomics.load(met, meeting.awaited);
+    if (left === 0) return;
+    Atomics.wait(met, meeting.awaited, left);
+  }
+}
+
+/** What all of them came to: a packet's cost is that of all the processors. */
+function together(answers: readonly LaneAnswer[]) {
+  const sum = (of: (answer: LaneAnswer) => number) => answers.reduce((n, a) => n + of(a), 0);
+  const reasons = [...new Set(answers.flatMap((answer) => Object.keys(answer.dropped)))];
+  const packets = sum((answer) => answer.packets);
+  return {
+    mpps: sum((answer) => answer.mpps),
+    nsPerPacket: (sum((answer) => answer.cpuSeconds) * 1e9) / packets,
+    packets,
+    lanes: answers.map(({ mpps, nsPerPacket }) => ({ mpps, nsPerPacket })),
+    dropped: Object.fromEntries(
+      reasons.map((reason) => [reason, sum((answer) => answer.dropped[reason] ?? 0)]),
+    ),
+  };
+}

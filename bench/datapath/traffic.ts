@@ -30,17 +30,32 @@ const ENDPOINTS_PER_HOST = 16;
 const PORTS_PER_ENDPOINT = 4000;
 const SERVER_PORTS = [53, 80, 443, 8080] as const;
 
-/** The path of the capture of so many endpoints, written now unless it is there. */
-export function capture(directory: string, endpoints: number, seed = 1): string {
-  const path = `${directory}/traffic-${endpoints}-${seed}.pcap`;
-  const size = 24 + endpoints * (16 + FRAME_LENGTH);
+/** Every n-th frame, for one of n lanes: no endpoint is with two of them. */
+export interface Share {
+  readonly lane: number;
+  readonly lanes: number;
+}
+
+/** The path of the capture of so many endpoints, or of a lane's share, written now unless it is there. */
+export function capture(
+  directory: string,
+  endpoints: number,
+  { lane, lanes }: Share = { lane: 0, lanes: 1 },
+): string {
+  const seed = 1;
+  const of = lanes === 1 ? '' : `-${lane}of${lanes}`;
+  const path = `${directory}/traffic-${endpoints}-${seed}${of}.pcap`;
+  const count = Math.ceil((endpoints - lane) / lanes);
+  const size = 24 + count * (16 + FRAME_LENGTH);
   if (existsSync(path) && statSync(path).size === size) return path;
   mkdirSync(dirname(path), { recursive: true });
   // Renamed when complete: a benchmark that was interrupted leaves no half capture behind.
   const unfinished = `${path}.${process.pid}`;
   const file = openSync(unfinished, 'w');
   const writer = new CaptureWriter((chunk) => writeSync(file, chunk));
-  for (const frame of frames(endpoints, seed)) writer.append(frame, 0, FRAME_LENGTH, 0, 0);
+  let n = 0;
+  for (const frame of frames(endpoints, seed))
+    if (n++ % lanes === lane) writer.append(frame, 0, FRAME_LENGTH, 0, 0);
   writer.flush();
   closeSync(file);
   renameSync(unfinished, path);

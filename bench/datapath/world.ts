@@ -9,8 +9,9 @@
 
 /** An inside port that loops the capture, and an outside port that takes packets and gives none. */
 export const devices = {
-  /** `capture`: a path without commas. */
-  inside: (capture: string) => `net_pcap0,rx_pcap=${capture},infinite_rx=1`,
+  /** `captures`: paths without commas, one for each receive queue. */
+  inside: (...captures: string[]) =>
+    `net_pcap0,${captures.map((path) => `rx_pcap=${path},`).join('')}infinite_rx=1`,
   outside: 'net_null0,no-rx=1',
 } as const;
 
