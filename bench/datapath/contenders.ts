@@ -1,9 +1,8 @@
-/** Who takes part: each is a program that loops one capture on one core and prints a line of JSON. */
+/** Who takes part: each is a program that loops a capture on a core, or one on each of several, and prints a line of JSON. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { BUFFER_ROOM, coreArguments, deviceArguments, SPARE_BUFFERS } from './eal.ts';
-import { capture } from './traffic.ts';
 
 /** One thing that all contenders are asked to do. */
 export interface Setting {
@@ -17,8 +16,9 @@ export interface Setting {
 export interface Run extends Setting {
   readonly warmup: number;
   readonly seconds: number;
-  readonly core: number;
-  readonly capture: string;
+  /** One for each lane, and captures likewise. */
+  readonly cores: readonly number[];
+  readonly captures: readonly string[];
   /** EAL's arguments for memory. */
   readonly memory: readonly string[];
   /** Of rxnf: the time between two samples of its memory; absent: none are taken. */
@@ -59,20 +59,16 @@ export interface Contender {
   readonly translates: boolean;
   /** Files, or programs on the PATH, without which it cannot take part. */
   readonly needs: readonly string[];
-  /** Threads that poll, each on a core of its own. Default: one. */
+  /** Lanes that share a store, in threads on a core each; absent: it polls on its main thread alone. */
   readonly lanes?: number;
   command(run: Run): string[];
 }
 
-/** The run's core, and those before it where there are more lanes. */
-export function coresOf({ lanes = 1 }: Pick<Contender, 'lanes'>, { core }: Run): number[] {
-  return Array.from({ length: lanes }, (_, lane) => core - lane);
-}
-
-export function missing({ needs, lanes = 1 }: Contender): string[] {
+export function missing({ needs, lanes }: Contender): string[] {
   return [
     ...needs.filter((file) => !(file.includes('/') ? [file] : onPath(file)).some(existsSync)),
-    ...(lanes > availableParallelism() ? [`${lanes} cores`] : []),
+    ...((lanes ?? 1) > availableParallelism() ? [`${lanes} cores`] : []),
+    ...(lanes !== undefined && !('threadCpuUsage' in process) ? ['Node 22.19 or later'] : []),
   ];
 }
 
@@ -133,8 +129,8 @@ function testpmd(name: string, mode: string, here: string): Contender {
       }),
       '--',
       ...run.memory,
-      ...coreArguments([run.core], 2),
-      ...deviceArguments(run.capture),
+      ...coreArguments(run.cores, 2),
+      ...deviceArguments(run.captures),
     ],
   };
 }
@@ -147,8 +143,8 @@ function native(name: string, program: string): Contender {
     command: (run) => [
       program,
       ...run.memory,
-      ...coreArguments([run.core]),
-      ...deviceArguments(run.capture),
+      ...coreArguments(run.cores),
+      ...deviceArguments(run.captures),
       '--',
       ...flags({
         flows: run.flows,
@@ -162,7 +158,6 @@ function native(name: string, program: string): Contender {
   };
 }
 
-/** `lanes`: as threads, on a store that they share; absent: one, on the main thread. */
 function rxnf(name: string, nf: string, here: string, build: string, lanes?: number): Contender {
   return {
     name,
@@ -176,12 +171,7 @@ function rxnf(name: string, nf: string, here: string, build: string, lanes?: num
       `${here}/rxnf-lane.ts`,
       ...flags({
         nf,
-        capture:
-          lanes === undefined
-            ? run.capture
-            : Array.from({ length: lanes }, (_, lane) =>
-                capture(dirname(run.capture), run.flows, { lane, lanes }),
-              ).join(),
+        capture: run.captures.join(),
         ...(lanes !== undefined && { lanes }),
         flows: run.flows,
         burst: run.burst,
@@ -195,7 +185,7 @@ function rxnf(name: string, nf: string, here: string, build: string, lanes?: num
       }),
       '--',
       ...run.memory,
-      ...coreArguments(coresOf({ lanes: lanes ?? 1 }, run)),
+      ...coreArguments(run.cores),
     ],
   };
 }

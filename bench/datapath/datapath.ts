@@ -28,7 +28,7 @@ import { memoryChurn, type Watched } from './memory-churn.ts';
 import { metadata } from './metadata.ts';
 import { otherFigures, throughputTable, verdictLines } from './report.ts';
 import { type Row, rowsOf, settingName } from './rows.ts';
-import { capture } from './traffic.ts';
+import { captures } from './traffic.ts';
 
 export interface DatapathOptions {
   readonly root: string;
@@ -100,7 +100,7 @@ export async function datapath(options: DatapathOptions): Promise<number> {
     ...(settings.length > 0 ? [`${rounds} round(s) of ${seconds} s`] : []),
     ...(options.churnMinutes > 0 ? [`${options.churnMinutes} minute(s) of churn`] : []),
   ].join(', ');
-  print(rows, verdicts, `${measured}, one core, ${[...memory].join(', ')}`);
+  print(rows, verdicts, `${measured}, on a core each, ${[...memory].join(', ')}`);
   for (const failure of failures) console.error(`failed: ${failure}`);
   if (options.json) {
     const settingsMeasured = {
@@ -153,20 +153,27 @@ function watchMemory(
 ): Promise<Watched> {
   progress(`${nat.name}: ${options.churnMinutes} minutes of churn`);
   const run = {
-    ...runOf(CHURN, memory, options),
+    ...runOf(nat, CHURN, memory, options),
     seconds: options.churnMinutes * 60,
   };
   return memoryChurn(nat, run, churnLibrary(options.build));
 }
 
-function runOf(setting: Setting, memory: readonly string[], options: DatapathOptions): Run {
+function runOf(
+  { lanes = 1 }: Contender,
+  setting: Setting,
+  memory: readonly string[],
+  options: DatapathOptions,
+): Run {
+  const there = availableParallelism();
+  const last = options.core ?? there - 1;
   return {
     ...setting,
     memory,
     warmup: options.warmup,
     seconds: options.seconds,
-    core: options.core ?? availableParallelism() - 1,
-    capture: capture(`${options.build}/bench`, setting.flows),
+    cores: Array.from({ length: lanes }, (_, lane) => (last - lane + there) % there),
+    captures: captures(`${options.build}/bench`, setting.flows, lanes),
   };
 }
 
@@ -177,7 +184,6 @@ async function takeTurns(
   options: DatapathOptions,
   failures: string[],
 ): Promise<Map<string, Answer[]>> {
-  const run = runOf(setting, memory, options);
   const rounds = new Map<string, Answer[]>();
   const out = new Set<string>();
   for (let round = 1; round <= options.rounds; round++) {
@@ -185,6 +191,7 @@ async function takeTurns(
       if (out.has(contender.name) || (setting.newFlows > 0 && !contender.translates)) continue;
       progress(`${settingName(setting)} round ${round} of ${options.rounds}: ${contender.name}`);
       try {
+        const run = runOf(contender, setting, memory, options);
         const answer = await measure(contender, run, churnLibrary(options.build));
         rounds.set(contender.name, [...(rounds.get(contender.name) ?? []), answer]);
       } catch (error) {

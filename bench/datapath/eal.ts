@@ -44,6 +44,6 @@ export function coreArguments(cores: readonly number[], lcores = 1): string[] {
   return ['--no-pci', '--no-telemetry', '--log-level=error', `--lcores=${list.join(',')}`];
 }
 
-export function deviceArguments(capture: string): string[] {
-  return [`--vdev=${devices.inside(capture)}`, `--vdev=${devices.outside}`];
+export function deviceArguments(captures: readonly string[]): string[] {
+  return [`--vdev=${devices.inside(...captures)}`, `--vdev=${devices.outside}`];
 }

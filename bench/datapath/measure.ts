@@ -1,7 +1,7 @@
-/** Runs one contender once: a process of its own, on one core, for a bounded time. */
+/** Runs one contender once: a process of its own, on its cores, for a bounded time. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Answer, type Contender, coresOf, type Run } from './contenders.ts';
+import type { Answer, Contender, Run } from './contenders.ts';
 
 /** Loading a million frames takes seconds, and more where others use the machine. */
 const STARTUP_SECONDS = 60;
@@ -11,8 +11,7 @@ const NEW_FLOWS_TOLERANCE = 0.1;
 
 /** `churn` is the library to preload where the run has new flows. */
 export async function measure(contender: Contender, run: Run, churn: string): Promise<Answer> {
-  const cores = coresOf(contender, run).join();
-  const [program, ...args] = ['taskset', '-c', cores, ...contender.command(run)];
+  const [program, ...args] = ['taskset', '-c', run.cores.join(), ...contender.command(run)];
   const preload = run.newFlows > 0 ? { LD_PRELOAD: churn, CHURN: String(run.newFlows) } : {};
   const { stdout, stderr } = await promisify(execFile)(program, args, {
     env: { ...process.env, ...preload },

@@ -8,10 +8,9 @@
  *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES
  *        [--store STORE] [--commit-replicas N] [--in-flight W] [--rest] [--sample-seconds S] [--lanes N] [-- EAL...]
  */
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import {
   lookupState,
   type NetworkFunction,
@@ -35,6 +34,7 @@ import { noPacket } from '../../src/streams/traits.ts';
 import { drop, forward } from '../../src/streams/verdict.ts';
 import { latencyMicroseconds } from '../../src/telemetry/latency.ts';
 import type { MemorySample } from './contenders.ts';
+import { inThreads, meet, type Seat, together } from './lane-threads.ts';
 import { devices, inside, mtu, neighbours, outside, pool, routes } from './world.ts';
 
 const { values, positionals } = parseArgs({
@@ -152,18 +152,6 @@ function openDevices(queues: number): Device[] {
 
 type Device = Omit<ConstructorParameters<typeof DpdkLanePort>[0], 'queue'>;
 
-/** What a lane is given: its number, the devices, and where it meets the others. */
-interface Seat {
-  readonly lane: number;
-  readonly devices: readonly Device[];
-  readonly met?: Int32Array;
-}
-
-/** Lanes that are still awaited. */
-const meeting = { awaited: 0 } as const;
-
-type LaneAnswer = ReturnType<typeof measureLane>;
-
 interface Run {
   readonly packets: number;
   readonly batches: number;
@@ -261,16 +249,18 @@ const nf = make();
 /** The first table of each NF that has any. */
 const [bindings] = nf.tables;
 
-if (parentPort !== null) parentPort.postMessage(measureLane(workerData as Seat));
+if (parentPort !== null) parentPort.postMessage(measureLane(workerData as Seat<Device>));
 else {
   const lanes = Number(values.lanes ?? 0);
   const devices = openDevices(Math.max(1, lanes));
   const answer =
-    lanes > 0 ? together(await inThreads(lanes, devices)) : measureLane({ lane: 0, devices });
+    lanes > 0
+      ? together(await inThreads(new URL(import.meta.url), lanes, devices))
+      : measureLane({ lane: 0, devices });
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-function measureLane({ lane: number, devices, met }: Seat) {
+function measureLane({ lane: number, devices, awaited }: Seat<Device>) {
   /** At the server; one more is received and prepared meanwhile. */
   const inFlight = values['in-flight'] === undefined ? undefined : Number(values['in-flight']);
   const lane = openLane(nf, store(inFlight), {
@@ -280,7 +270,7 @@ function measureLane({ lane: number, devices, met }: Seat) {
     writer: number + 1,
     ...(inFlight !== undefined && { batches: inFlight + 1 }),
   });
-  if (met) meet(met);
+  if (awaited) meet(awaited);
   breatheFor(lane, Number(values.warmup));
   globalThis.gc?.();
   const heap = process.memoryUsage().heapUsed;
@@ -305,48 +295,5 @@ function measureLane({ lane: number, devices, met }: Seat) {
     ...(memory.length > 0 && { memory }),
     longestPauseMicroseconds: run.longestPause / 1000,
     lostToPause: Math.max(0, Math.round((run.longestPause / 1000) * mpps - receiveDescriptors)),
-  };
-}
-
-/** Each lane in a thread of its own, as an instance has them, on one store. */
-function inThreads(lanes: number, devices: readonly Device[]): Promise<LaneAnswer[]> {
-  const met = new Int32Array(new SharedArrayBuffer(8));
-  met[meeting.awaited] = lanes;
-  return Promise.all(
-    Array.from({ length: lanes }, async (_, lane) => {
-      const worker = new Worker(new URL(import.meta.url), {
-        argv: process.argv.slice(2),
-        workerData: { lane, devices, met } satisfies Seat,
-      });
-      const [answer] = (await once(worker, 'message')) as [LaneAnswer];
-      return answer;
-    }),
-  );
-}
-
-/** Returns when every lane is there: a lane that ran alone for a while would be the faster for it. */
-function meet(met: Int32Array): void {
-  Atomics.sub(met, meeting.awaited, 1);
-  Atomics.notify(met, meeting.awaited);
-  for (;;) {
-    const left = Atomics.load(met, meeting.awaited);
-    if (left === 0) return;
-    Atomics.wait(met, meeting.awaited, left);
-  }
-}
-
-/** What all of them came to: a packet's cost is that of all the processors. */
-function together(answers: readonly LaneAnswer[]) {
-  const sum = (of: (answer: LaneAnswer) => number) => answers.reduce((n, a) => n + of(a), 0);
-  const reasons = [...new Set(answers.flatMap((answer) => Object.keys(answer.dropped)))];
-  const packets = sum((answer) => answer.packets);
-  return {
-    mpps: sum((answer) => answer.mpps),
-    nsPerPacket: (sum((answer) => answer.cpuSeconds) * 1e9) / packets,
-    packets,
-    lanes: answers.map(({ mpps, nsPerPacket }) => ({ mpps, nsPerPacket })),
-    dropped: Object.fromEntries(
-      reasons.map((reason) => [reason, sum((answer) => answer.dropped[reason] ?? 0)]),
-    ),
   };
 }

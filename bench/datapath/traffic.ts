@@ -30,18 +30,15 @@ const ENDPOINTS_PER_HOST = 16;
 const PORTS_PER_ENDPOINT = 4000;
 const SERVER_PORTS = [53, 80, 443, 8080] as const;
 
-/** Every n-th frame, for one of n lanes: no endpoint is with two of them. */
-export interface Share {
-  readonly lane: number;
-  readonly lanes: number;
+/**
+ * The paths of a capture of so many endpoints for each of the lanes, written now unless they are there:
+ * every n-th frame for one of n, so that no endpoint is with two of them.
+ */
+export function captures(directory: string, endpoints: number, lanes = 1): string[] {
+  return Array.from({ length: lanes }, (_, lane) => capture(directory, endpoints, lane, lanes));
 }
 
-/** The path of the capture of so many endpoints, or of a lane's share, written now unless it is there. */
-export function capture(
-  directory: string,
-  endpoints: number,
-  { lane, lanes }: Share = { lane: 0, lanes: 1 },
-): string {
+function capture(directory: string, endpoints: number, lane: number, lanes: number): string {
   const seed = 1;
   const of = lanes === 1 ? '' : `-${lane}of${lanes}`;
   const path = `${directory}/traffic-${endpoints}-${seed}${of}.pcap`;

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { buildContenders, churnLibrary } from '../datapath/build.ts';
 import { memoryArguments, memoryNeeded } from '../datapath/eal.ts';
 import { metadata } from '../datapath/metadata.ts';
-import { capture } from '../datapath/traffic.ts';
+import { captures } from '../datapath/traffic.ts';
 import { type Bar, judgeStore } from './bars.ts';
 import {
   bareClient,
@@ -65,7 +65,7 @@ export async function store(options: StoreOptions): Promise<number> {
     flows,
     burst,
     inFlight: 4,
-    capture: capture(`${build}/bench`, flows),
+    capture: captures(`${build}/bench`, flows).join(),
     memory: memoryArguments(memoryNeeded(flows, CHURNED)),
   };
   const server = await BenchServer.start(kind, serverCore);

@@ -225,7 +225,7 @@ bool Connection::parse(uint64_t now_ns) {
     if (queue_from_ == queue_sent_) return lost("a reply that nobody asked for", now_ns), false;
     if (!in_reply_) {
       in_reply_ = true;
-      if (queue_sent_ - queue_from_ == 1) {
+      if (queue_sent_ - queue_from_ == 1) {  // the server has nothing else
         release();
         flush();
       }
@@ -300,7 +300,6 @@ void Connection::lost(const std::string &why, uint64_t now_ns) {
   problem_ = why;
   transport_.reset();
   queue_sent_ = queue_encoded_ = queue_from_;
-  in_reply_ = false;
   if (state_ == State::ready) {
     counters_.losses++;
     state_ = State::down;

@@ -30,8 +30,8 @@ struct ConnectionOptions {
   uint64_t connect_timeout_ns = 1'000'000'000;
   uint64_t request_timeout_ns = 1'000'000'000;
   uint64_t quiet_ns = 1'000'000'000;  // of silence, after which the server is asked for the time
-  // Requests at the server at once. Others wait here, encoded: the next one leaves as soon as
-  // a reply begins, before that is read, so that the server never waits for us.
+  // Requests at the server at once; others wait here, encoded. When the reply to the last of them
+  // begins they leave before it is read, so that the server does not wait for us.
   size_t in_flight = SIZE_MAX;
 };
 

@@ -33,8 +33,8 @@ export interface RemoteStoreOptions {
   /** Packets are dropped after so long without an answer. Default 1000. */
   readonly requestMilliseconds?: number;
   /**
-   * Requests that a lane has at one server at once; more are prepared and wait in the lane, the first
-   * of them leaves when a reply begins. For a server that many lanes share. Default: no bound.
+   * Requests that a lane has at one server at once; more are prepared, and wait in the lane for a reply.
+   * For a server that many lanes share. Default: no bound.
    */
   readonly inFlight?: number;
   /** For a connection to come up. Default 1000. */

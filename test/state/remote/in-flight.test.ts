@@ -1,4 +1,4 @@
-/** `inFlight`: what a server has of a lane's requests at once, seen by a server that answers late. */
+/** `inFlight`: what a server has of a lane's requests at once, seen while the server is stopped. */
 import { record, table, u32 } from 'rxnf';
 import { expect, it } from 'vitest';
 import type { RemoteClient } from '../../../src/state/remote/client.ts';
@@ -9,21 +9,20 @@ import { Bench } from '../contract/bench.ts';
 
 const schema = record('entry', 1, { value: u32 });
 const entries = table('entry', schema, { capacity: 1000 }) as AnyTable;
-const pauseMilliseconds = 300;
 
-/** Bytes of three equal lookups that have left while the server is silent, in lookups. */
+/** How many of three lookups leave while the server is stopped. */
 async function leftUnanswered(inFlight?: number): Promise<number> {
   const server = await StoreServer.start();
   const bench = new Bench({
     store: remoteStore({
       url: `unix:${server.socket}`,
+      requestMilliseconds: 10_000,
       ...(inFlight !== undefined && { inFlight }),
     }),
     clock: 'real',
     exactCapacity: true,
     close: () => undefined,
   });
-  const control = server.connect();
   try {
     const client = bench.client([entries]);
     const sent = () =>
@@ -35,16 +34,16 @@ async function leftUnanswered(inFlight?: number): Promise<number> {
     const each = sent() - before;
     first.end();
     const batches = [2, 3, 4].map((key) => client.batch(entries, [key]));
-    await control.client('PAUSE', pauseMilliseconds, 'ALL');
-    const paused = sent();
+    server.kill('SIGSTOP');
+    const stopped = sent();
     const isDone = batches.map((rows) => rows.startLookup());
-    await bench.wait(pauseMilliseconds / 3);
-    const left = (sent() - paused) / each;
+    await bench.wait(100);
+    const left = (sent() - stopped) / each;
+    server.kill('SIGCONT');
     await bench.until('every lookup', () => isDone.every((done) => done()));
     for (const rows of batches) rows.end();
     return left;
   } finally {
-    control.disconnect();
     await bench.close();
     await server.stop();
   }
