@@ -6,7 +6,7 @@
  *
  *   node --conditions=source bench/datapath/rxnf-lane.ts --nf forward|nat|nat-callback|lookup
  *        --capture FILE --flows N --burst N --warmup S --seconds S --buffers N --room BYTES
- *        [--store STORE] [--commit-replicas N] [--in-flight W] [--rest] [--sample-seconds S] [--lanes N] [-- EAL...]
+ *        [--store STORE] [--commit-replicas N] [--in-flight W] [--sample-seconds S] [--lanes N] [-- EAL...]
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,7 +23,6 @@ import {
   type Table,
 } from 'rxnf';
 import { parseStore } from '../../src/instance/config-store.ts';
-import { sleeper } from '../../src/instance/lane-loop.ts';
 import { openStore } from '../../src/instance/open-store.ts';
 import { buildFolder, native } from '../../src/native.ts';
 import { DpdkLanePort } from '../../src/ports/dpdk-port.ts';
@@ -56,8 +55,6 @@ const { values, positionals } = parseArgs({
     lanes: { type: 'string' },
     'in-flight': { type: 'string' },
     'commit-replicas': { type: 'string' },
-    /** Sleep a little where there is nothing to do: for what the client itself costs. */
-    rest: { type: 'boolean', default: false },
   },
 });
 
@@ -163,15 +160,10 @@ interface Run {
 /** Packets, batches, the last receive and the longest pause between two, by the lane clock. */
 const tally = { packets: 0, batches: 1, last: 2, longestPause: 3 } as const;
 
-const sleep = sleeper();
-const restMicroseconds = 100;
-
 /** Counts in an array: a number kept across calls would be allocated anew for every breath. */
 function breatheSomewhat(lane: Lane, counts: Float64Array): void {
   for (let i = 0; i < 256; i++) {
     const received = lane.breathe();
-    if (received === 0 && values.rest && !lane.awaitStore(restMicroseconds))
-      sleep(restMicroseconds);
     counts[tally.packets] = (counts[tally.packets] as number) + received;
     if (received > 0) counts[tally.batches] = (counts[tally.batches] as number) + 1;
     const now = lane.nowNanoseconds;

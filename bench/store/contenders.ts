@@ -97,13 +97,16 @@ export async function bareClient(
   return ofClient(await run(of.core, command, of.seconds), rest);
 }
 
-export async function ioredisClient(of: StoreRun, server: BenchServer): Promise<StoreAnswer> {
-  const program = [
-    process.execPath,
-    '--conditions=source',
-    `${of.root}/bench/store/ioredis-client.ts`,
+/** Both rest while they wait. */
+export async function programClient(
+  client: 'native' | 'ioredis',
+  of: StoreRun,
+  server: BenchServer,
+): Promise<StoreAnswer> {
+  const command = [
+    ...[process.execPath, '--conditions=source', `${of.root}/bench/store/${client}-client.ts`],
+    ...clientArguments(of, server, 'unix'),
   ];
-  const command = [...program, ...clientArguments(of, server, 'unix')];
   return ofClient(await run(of.core, command, of.seconds), true);
 }
 
@@ -127,7 +130,6 @@ interface LaneLine {
   readonly packetsEver: number;
   readonly forwarded: number;
   readonly seconds: number;
-  readonly cpuSeconds: number;
   readonly latency?: Latency;
   readonly dropped: Readonly<Record<string, number>>;
 }
@@ -136,7 +138,6 @@ export interface LaneChoice {
   readonly nf: 'lookup' | 'nat';
   /** As in a configuration. */
   readonly store: string;
-  readonly rest?: boolean;
   readonly replicas?: number;
   /** Share of new flows, with the library that makes them. */
   readonly newFlows?: {
@@ -156,7 +157,6 @@ export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswe
     ...['--in-flight', String(of.inFlight), '--warmup', String(of.warmup)],
     ...['--seconds', String(of.seconds), '--buffers', String(of.flows + SPARE_BUFFERS)],
     ...['--room', String(BUFFER_ROOM)],
-    ...(choice.rest ? ['--rest'] : []),
     ...(choice.replicas ? ['--commit-replicas', String(choice.replicas)] : []),
     ...(newFlows ? ['--capacity', '1010000', '--idle-ms', String(newFlows.idleMilliseconds)] : []),
     ...['--', '--no-pci', '--no-telemetry', '--log-level=3', ...of.memory],
@@ -164,13 +164,12 @@ export async function lane(of: StoreRun, choice: LaneChoice): Promise<StoreAnswe
   const line = JSON.parse(
     lastLine(await run(of.core, command, of.seconds + of.warmup)),
   ) as LaneLine;
-  const { packets, packetsEver, forwarded, seconds, cpuSeconds, latency, dropped } = line;
+  const { packets, packetsEver, forwarded, seconds, latency, dropped } = line;
   if (forwarded < packets * 0.99)
     throw new Error(`${forwarded} of ${packets} were forwarded: ${JSON.stringify(dropped)}`);
   return {
     perSecond: forwarded / seconds,
     lookups: packetsEver,
-    ...(choice.rest && { cpuNanoseconds: (cpuSeconds * 1e9) / packets }),
     ...(latency && { latency }),
   };
 }

@@ -1,9 +1,8 @@
 /** What is measured in every round, in this order. */
 import {
   bareClient,
-  ioredisClient,
-  type LaneChoice,
   lane,
+  programClient,
   type StoreAnswer,
   type StoreRun,
   serversOwn,
@@ -40,6 +39,8 @@ export interface Field {
 const own = "server's own benchmark W=4";
 /** Of the packets, where there are new flows. */
 const newFlows = 0.1;
+/** Of clients without packets, which rest while they wait: for what a lookup costs. */
+const clientBursts = [128, 256];
 /** Seconds until as many expire as are created. */
 const settling = 3;
 
@@ -64,25 +65,33 @@ function atDepth(field: Field, w: number): Contest[] {
     measure,
     ...(ratioTo !== undefined && { ratioTo }),
   });
-  const looking = (more: Partial<LaneChoice> = {}) =>
-    lane(at, { nf: 'lookup', store: `unix:${server.socket}`, ...more });
   const bare = `bare C W=${w}`;
   const bareOverTcp = `bare C, tcp W=${w}`;
   const list = [
     looks(bare, () => bareClient(at, server), field.full && w === 4 ? own : undefined),
-    looks(`rxnf lookup W=${w}`, () => looking(), bare),
+    looks(
+      `rxnf lookup W=${w}`,
+      () => lane(at, { nf: 'lookup', store: `unix:${server.socket}` }),
+      bare,
+    ),
     nat(field, at, 'unix', bare),
     looks(bareOverTcp, () => bareClient(at, server, { transport: 'tcp' })),
     nat(field, at, 'tcp', bareOverTcp),
   ];
   if (w !== 4) return list;
-  const ioredis = 'ioredis W=4';
   return [
     ...(field.full ? [looks(own, () => serversOwn(at, server))] : []),
     ...list,
-    looks(ioredis, () => ioredisClient(at, server)),
-    looks('rxnf lookup W=4, resting', () => looking({ rest: true }), ioredis),
-    looks('bare C W=4, resting', () => bareClient(at, server, { rest: true }), ioredis),
+    ...clientBursts.flatMap((burst) => {
+      const resting = { ...at, burst };
+      const ioredis = `ioredis W=4${ofBurst(field.base, burst)}`;
+      const of = `W=4${ofBurst(field.base, burst)}, resting`;
+      return [
+        looks(ioredis, () => programClient('ioredis', resting, server)),
+        looks(`native client ${of}`, () => programClient('native', resting, server), ioredis),
+        looks(`bare C ${of}`, () => bareClient(resting, server, { rest: true }), ioredis),
+      ];
+    }),
   ];
 }
 

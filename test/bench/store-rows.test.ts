@@ -100,7 +100,7 @@ describe('the bars of the benchmark of stores', () => {
     const bars = judgeStore([
       row('ioredis W=4', 1, { cpuNanoseconds: 900 }),
       row('rxnf lookup W=4', 3),
-      row('rxnf lookup W=4, resting', 2, { cpuNanoseconds: 100 }),
+      row('native client W=4, resting', 2, { cpuNanoseconds: 100 }),
     ]);
     expect(bars.map(({ measured, holds }) => [measured, holds])).toEqual([
       [3, true],

@@ -195,9 +195,9 @@ void RemoteLookup::stage(LookupFlight &f) {
   const auto count = static_cast<uint32_t>(b.header->count);
   b.header->attended[config_.reg] = b.header->staged[config_.reg] = b.header->lost[config_.reg] = 0;
   f.rows = f.count = 0;
-  uint16_t slots[2 * max_rows];  // at most half full
+  uint16_t slots[4 * max_rows];  // at most a quarter full: hardly any key meets another's
   uint32_t size = 16;
-  while (size < count * 2) size *= 2;
+  while (size < count * 4) size *= 2;
   std::memset(slots, 0xff, size * sizeof *slots);
   for (uint32_t i = 0; i < count; i++) {
     if (b.verdict[i] != verdict::pending || !config_.where(b.traits[i])) continue;
