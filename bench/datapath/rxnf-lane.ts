@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
+  forwardTo,
   lookupState,
   type NetworkFunction,
   nat,
@@ -64,16 +65,7 @@ const receiveDescriptors = 1024;
 
 const nfs: Record<string, () => NetworkFunction> = {
   forward: () =>
-    networkFunction('forward', [], (lane) => {
-      const out = forward(lane.port('outside'));
-      return (packets) =>
-        packets.pipe(
-          synchronousOperator(
-            'forwardAll',
-            () => (batch) => void batch.verdict.fill(out, 0, batch.count),
-          ),
-        );
-    }),
+    networkFunction('forward', [], () => (packets) => packets.pipe(forwardTo('outside'))),
   nat: () => benchmarkNat('kernels'),
   'nat-callback': () => benchmarkNat('callback'),
   lookup: lookupOnly,

@@ -7,6 +7,7 @@
 #include "kernels/rewrite.h"
 #include "kernels/route.h"
 #include "kernels/translate.h"
+#include "kernels/verdict.h"
 #include "kernels/write.h"
 
 namespace rxnf::addon {
@@ -140,6 +141,9 @@ Napi::Value create(const Napi::CallbackInfo &info) {
     kernel = std::make_unique<LookupKernel>(lane->pool().base, *table, lookup_config(o));
   if (kind == "write" && table)
     kernel = std::make_unique<WriteKernel>(*table, u32(o, "register"), lane->writer());
+  if (kind == "verdict")
+    kernel =
+        std::make_unique<VerdictKernel>(where(o, "where"), static_cast<int32_t>(u32(o, "verdict")));
   if (kind == "translate") kernel = translate_kernel(o);
   if (kind == "route" && table) kernel = route_kernel(o, *lane, *table);
   if (kind == "rewrite") kernel = std::make_unique<RewriteKernel>(lane->pool().base);

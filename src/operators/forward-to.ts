@@ -1,6 +1,7 @@
 import { type BatchOperator, synchronousOperator } from '../streams/operator.ts';
-import { everyPacket, matches, type WhereMask } from '../streams/traits.ts';
+import { everyPacket, type WhereMask } from '../streams/traits.ts';
 import { forward } from '../streams/verdict.ts';
+import { giveVerdict } from './give-verdict.ts';
 
 /**
  * Sends the pending packets out of one port as they are: no route, no TTL, no new link addresses.
@@ -19,13 +20,6 @@ export function forwardTo<F>(
     if (lane.ports[number] === undefined) {
       throw new Error(`there is no port ${number}: this lane has ${lane.ports.length}`);
     }
-    const verdict = forward(number);
-    return (batch) => {
-      if (batch.allSettled || !batch.mayMatch(where)) return;
-      const { verdict: verdicts, traits, count } = batch;
-      for (let row = 0; row < count; row++) {
-        if (verdicts[row] === 0 && matches(traits[row] as number, where)) verdicts[row] = verdict;
-      }
-    };
+    return giveVerdict(lane, where, forward(number));
   });
 }
