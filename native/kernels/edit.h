@@ -66,11 +66,11 @@ inline void rewrite_transport(uint8_t *l4, const Transport &t, const Edit &e, ui
   update_transport(l4 + t.checksum, t.optional, d);
 }
 
-// One less TTL (RFC 1812 5.3.1); returns what it adds to the header's delta.
+// One less TTL (RFC 1812 5.3.1), which was not 0; returns what it adds to the header's delta: the
+// word of TTL and protocol is less by one as it lies here, whatever it was.
 inline uint64_t decrement_ttl(uint8_t *ip) {
-  const auto was = wire::load<uint16_t>(ip + 8);  // TTL and protocol
   ip[8]--;
-  return wire::delta16(was, static_cast<uint16_t>(was - 1));
+  return wire::delta16(1, 0);
 }
 
 // Replaces one end of a TCP or UDP packet over IPv4, the source's or the destination's (1), and
