@@ -7,6 +7,7 @@ import { buildFolder, type DpdkPort, native } from '../native.ts';
 import { PortConfigError } from '../ports/error.ts';
 import { checksumNotices, type DpdkPlan, type PlannedPort, planDpdk } from '../ports/plan.ts';
 import type { Probes } from '../ports/probes.ts';
+import { removeDeadSockets } from '../ports/sockets.ts';
 import { type DeviceKind, needsDpdk, type PortSpec, parsePort } from '../ports/spec.ts';
 import { validatePorts } from '../ports/validate.ts';
 import { formatMac, readMac } from '../wire/address.ts';
@@ -90,6 +91,7 @@ export function openPorts(config: PortsConfig, environment: PortsEnvironment): O
     return { plans: ports, pool, info: infoOf(ports), warnings, ...nothingToDo };
   }
   const plan = planDpdk(specs, { buffers: buffersFor(config), room }, probes, pid);
+  removeDeadSockets(specs, probes);
   const opened = startDpdk(plan, config);
   const plans = specs.map((spec, i) => {
     const at = plan.ports.findIndex((port) => port.spec === spec);

@@ -78,6 +78,8 @@ export interface Processor {
 export interface Probes {
   file(path: string): FileState;
   writable(directory: string): boolean;
+  /** Somebody listens at a socket. */
+  served(socket: string): boolean;
   /** Undefined when the file is no capture. */
   capture(path: string): CaptureFile | undefined;
   interfaces(): readonly KernelInterface[];

@@ -4,6 +4,7 @@ import { CaptureError, readCapture } from '../wire/capture.ts';
 import { arrivingChecksums, readInterfaces } from './kernel-interfaces.ts';
 import { readPciDevices } from './pci-devices.ts';
 import type { CaptureFile, Dpdk, FileState, HugepageSize, Probes, Processor } from './probes.ts';
+import { isServed } from './sockets.ts';
 import { entries, isSystemError, linesOf, textOf } from './system.ts';
 
 /** Answers are as of the first time each is asked, so one validation sees one state of things. */
@@ -11,6 +12,7 @@ export function systemProbes(): Probes {
   return {
     file: remember(fileState),
     writable: remember(isWritable),
+    served: remember(isServed),
     capture: remember(captureFile),
     interfaces: remember(readInterfaces),
     arrivingChecksums: remember(arrivingChecksums),

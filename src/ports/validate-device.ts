@@ -4,6 +4,7 @@ import type { PortConfigError } from './error.ts';
 import type { Probes } from './probes.ts';
 import type { DeviceOf } from './report.ts';
 import { checkCapabilities, checkDirectory, Report } from './report.ts';
+import { listensAt } from './sockets.ts';
 import type { PortSpec } from './spec.ts';
 import { fieldOf } from './spec.ts';
 import { checkCapture } from './validate-capture.ts';
@@ -22,7 +23,8 @@ export function findDeviceProblems(spec: PortSpec, probes: Probes): PortConfigEr
       break;
     case 'af_packet':
       checkInterface(device.interface, probes, report);
-      checkCapabilities(['CAP_NET_RAW'], probes, report);
+      // The driver asks for promiscuous mode, and does not start without it.
+      checkCapabilities(['CAP_NET_RAW', 'CAP_NET_ADMIN'], probes, report);
       break;
     case 'af_xdp':
       checkInterface(device.interface, probes, report);
@@ -89,11 +91,28 @@ function checkSocket(
     );
   }
   checkDirectory(dirname(socket), probes, report);
+  checkPlace(listensAt(device), probes, report);
   if (device.kind === 'virtio-user' && !device.server && probes.file(socket) !== 'socket') {
     report.add(
       'missing-peer',
       `nothing listens at ${socket}`,
       'start its other end (a vhost-user server) first, or add the option server',
     );
+  }
+}
+
+/** A socket that nobody listens at any more is removed at the start. */
+function checkPlace(path: string | undefined, probes: Probes, report: Report): void {
+  if (path === undefined) return;
+  const there = probes.file(path);
+  if (there === 'socket') {
+    if (probes.served(path))
+      report.add(
+        'duplicate-device',
+        `another process listens at ${path}`,
+        `choose another path, or see who it is: fuser ${path}`,
+      );
+  } else if (there !== 'missing') {
+    report.add('bad-device', `${path} is there, and is no socket`, 'choose another path');
   }
 }

@@ -45,6 +45,7 @@ export function fakeProbes(answers: Partial<Probes> = {}): Probes {
       return path === '/dev/net/tun' ? 'other' : 'directory';
     },
     writable: () => true,
+    served: () => false,
     capture: () => ({ frames: 100, linkType: 1 }),
     interfaces: () => [eth0],
     arrivingChecksums: () => undefined,

@@ -1,11 +1,14 @@
 /** EAL accepts what the specs become: every kind of port opened in one process. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildFolder } from '../../src/native.ts';
+import { isServed } from '../../src/ports/sockets.ts';
 import { writeCapture } from '../../src/wire/capture.ts';
 
 const library = join(buildFolder, 'librxnf_dpdk.so');
@@ -53,6 +56,27 @@ describe.skipIf(!existsSync(library))(`With ${library} (built where libdpdk is)`
       ['vhost-user', 'net_vhost'],
       ['vhost-user', 'net_vhost'],
     ]);
+  });
+
+  it.each(['memif:0,role=server,socket=', 'vhost-user:'])(
+    'a killed process leaves a socket that does not keep %s from starting',
+    (device) => {
+      const socket = join(directory, 'left.sock');
+      const listen = `require('node:net').createServer()
+        .listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+      spawnSync(process.execPath, ['--eval', listen, socket], { timeout: 15_000 });
+      expect(existsSync(socket)).toBe(true);
+      expect(opened([], [`${device}${socket}`])).toHaveLength(1);
+      rmSync(socket, { force: true });
+    },
+  );
+
+  it('a socket that is served is left to who serves it', async () => {
+    const socket = join(directory, 'served.sock');
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    expect(isServed(socket)).toBe(true);
+    server.close();
   });
 
   it.skipIf(process.getuid?.() !== 0)('interfaces open (needs root)', () => {

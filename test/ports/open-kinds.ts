@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { buildFolder, native } from '../../src/native.ts';
 import { planDpdk } from '../../src/ports/plan.ts';
+import { removeDeadSockets } from '../../src/ports/sockets.ts';
 import { parsePort } from '../../src/ports/spec.ts';
 import { systemProbes } from '../../src/ports/system-probes.ts';
 import { validatePorts } from '../../src/ports/validate.ts';
@@ -13,6 +14,7 @@ const probes = systemProbes();
 const specs = process.argv.slice(2).map((text, i) => parsePort(`port${i}`, text));
 for (const problem of validatePorts(specs, probes)) throw problem;
 const plan = planDpdk(specs, { buffers: 16384, room: 2176 }, probes, process.pid);
+removeDeadSockets(specs, probes);
 native.startDpdk(join(buildFolder, 'librxnf_dpdk.so'), plan.arguments);
 native.openDpdkPool(plan.pool.buffers, plan.pool.room);
 for (const { spec, ethdev, frames } of plan.ports) {
