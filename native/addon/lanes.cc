@@ -1,5 +1,7 @@
 // Lanes and the calls of the hot path, which allocate nothing. Those made for every batch are
 // functions of their own, one for each lane and each kernel, that know what they work on.
+#include <sys/prctl.h>
+
 #include "addon/environment.h"
 
 namespace rxnf::addon {
@@ -89,10 +91,15 @@ napi_value free_buffer(napi_env env, napi_callback_info info) {
 // JavaScript's typed arrays reach 2 GiB with small integers; the other columns take far less.
 constexpr uint64_t max_record_columns = uint64_t{1} << 30;
 
+// What the kernel may add to a rest of a lane's thread; its default is as long as the shortest
+// rest.
+constexpr unsigned long timer_slack_ns = 1000;
+
 Napi::Value create(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Environment &e = environment(env);
   const auto o = info[1].As<Napi::Object>();
+  prctl(PR_SET_TIMERSLACK, timer_slack_ns);
   LaneConfig c;
   c.batches = u32(o, "batches");
   c.rows = u32(o, "rows");
