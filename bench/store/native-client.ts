@@ -4,38 +4,21 @@
  *
  * Keys are made beforehand, as the others' are. Prints one line of JSON.
  */
-import { parseArgs } from 'node:util';
 import { Lane, memoryPool, record, remoteStore, table, u32 } from 'rxnf';
 import { native } from '../../src/native.ts';
 import { openSessions, sessionOf } from '../../src/state/sessions.ts';
 import type { Operation } from '../../src/state/store.ts';
 import { looked, PacketBatch, type RegisterColumns, writeKind } from '../../src/streams/batch.ts';
 import { noPacket } from '../../src/streams/traits.ts';
+import { batch as burst, inFlight, keys, port, seconds, socket, step } from './client-options.ts';
 
-const { values } = parseArgs({
-  options: {
-    socket: { type: 'string', default: '' },
-    port: { type: 'string', default: '0' },
-    keys: { type: 'string', default: '100000' },
-    batch: { type: 'string', default: '128' },
-    'in-flight': { type: 'string', default: '4' },
-    seconds: { type: 'string', default: '2' },
-  },
-});
-const [keys, burst, inFlight] = [values.keys, values.batch, values['in-flight']].map(Number) as [
-  number,
-  number,
-  number,
-];
-/** As in resp_client.cc: through all keys before one is repeated. */
-const step = 7919;
 const keyBytes = 16;
 const waitMicroseconds = 10_000;
 
 /** As large as a NAT's binding. */
 const bench = record('bench', 1, { a: u32, b: u32, c: u32, d: u32 });
 const benches = table('bench', bench, { capacity: keys });
-const url = values.socket ? `unix:${values.socket}` : `redis://127.0.0.1:${values.port}`;
+const url = socket ? `unix:${socket}` : `redis://127.0.0.1:${port}`;
 const store = remoteStore({ url });
 const writer = store.takeWriter();
 const lane = new Lane({
@@ -134,12 +117,12 @@ fill();
 const cpu = process.cpuUsage();
 const begin = performance.now();
 for (const batch of batches) lookUp(batch);
-const end = begin + Number(values.seconds) * 1000;
+const end = begin + seconds * 1000;
 while (performance.now() < end) for (let i = 0; i < 256; i++) breathe();
 const used = process.cpuUsage(cpu);
-const seconds = (performance.now() - begin) / 1000;
+const elapsed = (performance.now() - begin) / 1000;
 process.stdout.write(
-  `${JSON.stringify({ lookups, hits, seconds, cpuSeconds: (used.user + used.system) / 1e6 })}\n`,
+  `${JSON.stringify({ lookups, hits, seconds: elapsed, cpuSeconds: (used.user + used.system) / 1e6 })}\n`,
 );
 isOver = true;
 while (out > 0) breathe();
